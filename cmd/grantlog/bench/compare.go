@@ -1,0 +1,50 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+)
+
+// compare drives the bare handler and the server in turn. prepare makes the
+// server's call of a round before either is driven; the bare handler is sent
+// the same requests.
+func (r *run) compare(ctx context.Context, name string, server *process, prepare func(context.Context, *load) (call, error)) (*Load, error) {
+	bare, err := r.start(ctx, "bench-bare")
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	load := r.newLoad()
+	defer load.close()
+	result := &Load{}
+	for round := range r.Rounds + 1 {
+		c, err := prepare(ctx, load)
+		if err != nil {
+			return nil, err
+		}
+		same := c
+		same.accept = nil
+		base, err := load.drive(ctx, bare, same)
+		if err != nil {
+			return nil, err
+		}
+		own, err := load.drive(ctx, server, c)
+		if err != nil {
+			return nil, err
+		}
+		if base.failed > 0 {
+			return nil, fmt.Errorf("the bare handler failed %d requests: %v", base.failed, base.errors)
+		}
+		result.add(base, own, round > 0)
+		if round > 0 {
+			r.progress("%s: round %d of %d: %.0f req/s, bare %.0f", name, round, r.Rounds, own.rate(), base.rate())
+		}
+	}
+	result.sum()
+	return result, nil
+}
+
+// always is the prepare of a workload whose rounds are alike.
+func always(c call) func(context.Context, *load) (call, error) {
+	return func(context.Context, *load) (call, error) { return c, nil }
+}

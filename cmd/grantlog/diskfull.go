@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// roomWanted is how many bytes must be writable before a server that ran
+	// out of space is started again: some pages of the log and its index.
+	roomWanted = 4 << 20
+
+	// roomRetry is the pause between two looks for room.
+	roomRetry = time.Second
+)
+
+// watch looks at the server whenever it logs an error, and replaces it when it
+// stopped writing for want of space. Other write errors stay as they are: after
+// a failed sync the files may hold less than the system believes, and only an
+// operator can tell.
+func (e *embeddedNATS) watch() {
+	for {
+		select {
+		case <-e.done:
+			return
+		case <-e.alarm:
+		}
+		if !e.outOfSpace() {
+			continue
+		}
+		e.log.Error("the disk is full: writes are refused until there is room", "data", e.dir)
+		for !e.relaunch() {
+			select {
+			case <-e.done:
+				return
+			case <-time.After(roomRetry):
+			}
+		}
+		e.log.Info("the disk has room again: writes go on", "data", e.dir)
+	}
+}
+
+// outOfSpace reports whether the server has stopped writing because the disk
+// was full.
+func (e *embeddedNATS) outOfSpace() bool {
+	e.mu.Lock()
+	s := e.server
+	e.mu.Unlock()
+	if s == nil {
+		return false
+	}
+	reason := s.Healthz(nil).Error
+	return strings.Contains(reason, syscall.ENOSPC.Error()) || strings.Contains(reason, syscall.EDQUOT.Error())
+}
+
+// relaunch replaces the server if there is room.
+func (e *embeddedNATS) relaunch() bool {
+	if !hasRoom(e.dir) {
+		return false
+	}
+	e.land()
+	if err := e.launch(); err != nil {
+		e.log.Error("the embedded NATS does not start again", "error", err)
+		return false
+	}
+	return true
+}
+
+// hasRoom tries what the server needs: to write and sync.
+func hasRoom(dir string) bool {
+	probe := filepath.Join(dir, "room")
+	defer os.Remove(probe)
+	f, err := os.OpenFile(probe, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return false
+	}
+	_, err = f.Write(make([]byte, roomWanted))
+	if err == nil {
+		err = f.Sync()
+	}
+	return f.Close() == nil && err == nil
+}

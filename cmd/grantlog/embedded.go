@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// maxStore is the server's own limit of its files, in bytes. The log is bounded
+// by its disk and by nothing else: left alone, the server would take three
+// quarters of what was free when it started.
+const maxStore = 1 << 60
+
+// embeddedNATS is a nats-server in this process, which syncs every write before
+// it acknowledges it and opens no port unless it is asked to.
+//
+// A server whose disk was full refuses writes until it is started again. So a
+// goroutine starts a new one on the same files once there is room; connections
+// made by connect find it by themselves.
+type embeddedNATS struct {
+	dir      string
+	log      *slog.Logger
+	user     string
+	password string
+
+	alarm chan struct{} // the server logged an error
+	done  chan struct{}
+	guard sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	server *server.Server
+	listen address // with the port that the system chose
+}
+
+// startEmbedded starts a server that keeps its files in dir/jetstream, and
+// returns when it takes connections. With a listen address, clients that reach
+// it may subscribe to revocations and do nothing else.
+func startEmbedded(dir string, listen address, log *slog.Logger) (*embeddedNATS, error) {
+	e := &embeddedNATS{
+		dir: dir, log: log, user: "grantlog", password: rand.Text(), listen: listen,
+		alarm: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	if err := e.launch(); err != nil {
+		return nil, err
+	}
+	e.guard.Go(e.watch)
+	return e, nil
+}
+
+// launch starts a server on the files.
+func (e *embeddedNATS) launch() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	opts, err := e.options()
+	if err != nil {
+		return err
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("embedded NATS: %w", err)
+	}
+	natsLog := &natsLogger{log: e.log, alarm: e.alarm}
+	s.SetLoggerV2(natsLog, e.log.Enabled(context.Background(), slog.LevelDebug), false, false)
+	// Start returns when startup is complete and the listener is open, so
+	// nothing has to be polled.
+	s.Start()
+	if reason := natsLog.fatal.Load(); reason != nil {
+		s.Shutdown()
+		return fmt.Errorf("embedded NATS: %s", *reason)
+	}
+	if e.listen != "" {
+		e.listen = address(s.Addr().String())
+	}
+	e.server = s
+	return nil
+}
+
+func (e *embeddedNATS) options() (*server.Options, error) {
+	opts := &server.Options{
+		ServerName:             "grantlog",
+		JetStream:              true,
+		StoreDir:               e.dir,
+		SyncAlways:             true,
+		JetStreamMaxStore:      maxStore,
+		DontListen:             e.listen == "",
+		NoSigs:                 true,
+		DisableJetStreamBanner: true,
+		Users:                  []*server.User{{Username: e.user, Password: e.password}},
+	}
+	if e.listen == "" {
+		return opts, nil
+	}
+	host, port, err := net.SplitHostPort(string(e.listen))
+	if err != nil {
+		return nil, fmt.Errorf("--nats-listen: %w", err)
+	}
+	opts.Host = host
+	if opts.Port, err = strconv.Atoi(port); err != nil {
+		return nil, fmt.Errorf("--nats-listen: %w", err)
+	}
+	if opts.Port == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	consumer := &server.User{Username: "consumer", Permissions: &server.Permissions{
+		Publish:   &server.SubjectPermission{Deny: []string{">"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{events.RevocationsSubject("*")}},
+	}}
+	opts.Users = append(opts.Users, consumer)
+	opts.NoAuthUser = consumer.Username
+	return opts, nil
+}
+
+// connect opens a connection inside the process.
+func (e *embeddedNATS) connect() (*nats.Conn, error) {
+	opts := append(connOptions(e.log), nats.InProcessServer(e), nats.UserInfo(e.user, e.password))
+	nc, err := nats.Connect("", opts...)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS: %w", err)
+	}
+	return nc, nil
+}
+
+var errStopped = errors.New("the embedded NATS is stopped")
+
+// InProcessConn implements nats.InProcessConnProvider: a reconnect reaches the
+// server of the day.
+func (e *embeddedNATS) InProcessConn() (net.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.server == nil {
+		return nil, errStopped
+	}
+	return e.server.InProcessConn()
+}
+
+// stop flushes the store and waits until the server is gone.
+func (e *embeddedNATS) stop() {
+	close(e.done)
+	e.guard.Wait()
+	e.land()
+}
+
+// land ends the server, if one runs.
+func (e *embeddedNATS) land() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.server == nil {
+		return
+	}
+	e.server.Shutdown()
+	e.server.WaitForShutdown()
+	e.server = nil
+}

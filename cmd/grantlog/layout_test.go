@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/grantlog/grantlog"
+
+// layout is the import table of the house: what each package may import of
+// ours, and why. A package that is not named here may not exist. "endpoint"
+// stands for the packages of endpoint families.
+var layout = []struct {
+	pkg    string
+	may    []string
+	reason string
+}{
+	{"events", nil, "the vocabulary knows nobody"},
+	{"events/seal", []string{"events"}, "keys and ciphers, no storage"},
+	{"events/journal", []string{"events"}, "the only writer and reader of the stream"},
+	{"events/journal/journaltest", []string{"events", "events/journal"}, "a real server for tests"},
+	{"projections", []string{"events"}, "a pure fold needs the events alone"},
+	{"projections/follow", []string{"events", "events/journal", "projections"}, "feeds the fold from the log"},
+	{"handlers/command", []string{"events", "projections"}, "pure decisions: no I/O to import"},
+	{"handlers/emit", []string{"events", "events/journal", "handlers/command", "projections", "projections/follow"}, "decide, append, wait"},
+	{"handlers/oauth", []string{"events", "handlers/command"}, "protocol words; events only for request ids"},
+	{"handlers/authn", []string{"events", "handlers/command", "handlers/oauth", "projections"}, "one place decides who is calling"},
+	{"handlers/consistency", []string{"events", "handlers/oauth"}, "one header, one middleware"},
+	{"handlers/sign", []string{"events", "events/seal", "projections"}, "private keys never leave it"},
+	{"handlers/credential", []string{"events", "events/seal"}, "the form of ids and secrets"},
+	{"handlers/page", []string{"handlers/oauth"}, "cursors and limits of every list"},
+	{"handlers/body", []string{"handlers/oauth"}, "strict JSON bodies"},
+	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},
+	{"handlers", []string{"*"}, "the wiring"},
+	{"replay", []string{"events", "events/journal", "projections", "projections/follow"}, "reads history, writes nothing"},
+	{"cmd/grantlog", []string{"*"}, "main"},
+}
+
+// endpointMay is what an endpoint family may import: never another family.
+var endpointMay = []string{
+	"events", "events/seal", "projections", "projections/follow", "handlers/command", "handlers/emit", "handlers/oauth",
+	"handlers/authn", "handlers/consistency", "handlers/credential", "handlers/page", "handlers/body", "handlers/sign",
+}
+
+// external says which outside modules only some packages may import.
+var external = map[string][]string{
+	"github.com/nats-io/nats.go":        {"events/journal", "events/journal/journaltest", "projections/follow", "projections/resource", "cmd/grantlog"},
+	"github.com/nats-io/nats-server/v2": {"events/journal/journaltest", "cmd/grantlog"},
+	"github.com/labstack/echo/v4":       {"handlers", "projections/resource", "cmd/grantlog/bench"},
+	"github.com/lestrrat-go/jwx/v2":     {"handlers/sign", "projections/resource"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p listed
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// allowed returns what a package may import, and whether the house has a room
+// for it.
+func allowed(pkg string) (may []string, ok bool) {
+	for _, row := range layout {
+		if row.pkg != pkg {
+			continue
+		}
+		if slices.Equal(row.may, []string{"endpoint"}) {
+			return endpointMay, true
+		}
+		return row.may, true
+	}
+	switch {
+	case strings.HasPrefix(pkg, "cmd/grantlog/"):
+		return []string{"*"}, true
+	case strings.HasPrefix(pkg, "handlers/") && strings.Count(pkg, "/") == 1:
+		return endpointMay, true
+	}
+	return nil, false
+}
+
+func TestImportTable(t *testing.T) {
+	for _, p := range packages(t) {
+		pkg := strings.TrimPrefix(p.ImportPath, module+"/")
+		may, ok := allowed(pkg)
+		if !ok {
+			t.Errorf("package %s has no row in the import table", pkg)
+			continue
+		}
+		for _, imported := range p.Imports {
+			checkOwn(t, pkg, imported, may)
+			checkExternal(t, pkg, imported)
+		}
+	}
+}
+
+func checkOwn(t *testing.T, pkg, imported string, may []string) {
+	own, ok := strings.CutPrefix(imported, module+"/")
+	if ok && !slices.Contains(may, "*") && !slices.Contains(may, own) {
+		t.Errorf("%s imports %s, which its row does not allow", pkg, own)
+	}
+}
+
+func checkExternal(t *testing.T, pkg, imported string) {
+	for module, homes := range external {
+		if imported != module && !strings.HasPrefix(imported, module+"/") {
+			continue
+		}
+		if !slices.ContainsFunc(homes, func(home string) bool { return pkg == home || strings.HasPrefix(pkg, home+"/") }) {
+			t.Errorf("%s imports %s; only %s may", pkg, path.Base(imported), strings.Join(homes, ", "))
+		}
+	}
+}
+
+func TestEventsUsesTheStandardLibraryOnly(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.ImportPath != module+"/events" {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if strings.Contains(strings.Split(imported, "/")[0], ".") {
+				t.Errorf("events imports %s", imported)
+			}
+		}
+	}
+}

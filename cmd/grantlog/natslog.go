@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// natsLogger passes the embedded server's log on. What the server notes as
+// routine is debug here. A fatal error, with which the server expects the
+// process to end, is kept for whoever started it.
+type natsLogger struct {
+	log   *slog.Logger
+	alarm chan<- struct{} // told of every error; capacity 1
+	fatal atomic.Pointer[string]
+}
+
+var _ server.Logger = (*natsLogger)(nil)
+
+func (l *natsLogger) Noticef(format string, v ...any) { l.log.Debug(natsText(format, v)) }
+func (l *natsLogger) Debugf(format string, v ...any)  { l.log.Debug(natsText(format, v)) }
+func (l *natsLogger) Tracef(format string, v ...any)  { l.log.Debug(natsText(format, v)) }
+func (l *natsLogger) Warnf(format string, v ...any)   { l.log.Warn(natsText(format, v)) }
+
+func (l *natsLogger) Errorf(format string, v ...any) {
+	l.log.Error(natsText(format, v))
+	select {
+	case l.alarm <- struct{}{}:
+	default:
+	}
+}
+
+func (l *natsLogger) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.fatal.CompareAndSwap(nil, &text)
+	l.log.Error(natsText("%s", []any{text}))
+}
+
+func natsText(format string, v []any) string { return "nats: " + fmt.Sprintf(format, v...) }

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"github.com/grantlog/grantlog/cmd/grantlog/seedfile"
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/bootstrap"
+)
+
+// seeded turns a seed file into what package bootstrap applies.
+func seeded(seed *seedfile.Seed) []bootstrap.Organization {
+	out := make([]bootstrap.Organization, len(seed.Organizations))
+	for i, o := range seed.Organizations {
+		out[i] = bootstrap.Organization{
+			ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Limits: events.Limits(o.Limits),
+			Scopes: seededScopes(o.Scopes), Applications: seededApplications(o.Applications),
+		}
+	}
+	return out
+}
+
+func seededScopes(scopes []seedfile.Scope) []events.Scope {
+	out := make([]events.Scope, len(scopes))
+	for i, s := range scopes {
+		out[i] = events.Scope(s)
+	}
+	return out
+}
+
+func seededApplications(applications []seedfile.Application) []bootstrap.Application {
+	out := make([]bootstrap.Application, len(applications))
+	for i, a := range applications {
+		out[i] = bootstrap.Application{
+			Name: a.Name, Description: a.Description, Scopes: a.Scopes,
+			ClientID: a.ClientID, Secret: a.ClientSecret.Reveal(),
+			TokenLifetime: a.TokenLifetime, SigningAlg: a.SigningAlg, Audience: a.Audience,
+			Limits: events.Limits(a.Limits), GrantTypes: a.GrantTypes, RedirectURIs: a.RedirectURIs,
+		}
+	}
+	return out
+}

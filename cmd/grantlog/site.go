@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/grantlog/grantlog/events/seal"
+)
+
+// site is what a command holds open to work on a log: the master key, a
+// connection to the NATS that has the stream and, unless it only reads from an
+// external NATS, the data directory.
+type site struct {
+	Master seal.Master
+	Conn   *nats.Conn
+
+	dir      *dataDir      // nil: none is held
+	embedded *embeddedNATS // nil: NATS is external
+}
+
+// openToServe opens a site for a server. It makes what a first start needs.
+func openToServe(c *serveSettings, log *slog.Logger) (*site, error) {
+	dir, err := openDataDir(c.Log.Data)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{dir: dir}
+	if err := makeMaster(&c.Log); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s.open(&c.Log, c.NATSListen, log)
+}
+
+// openToRead opens a site of a log that is there already.
+func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
+	s := &site{}
+	if len(c.NATS) > 0 {
+		return s.open(c, "", log)
+	}
+	if _, err := os.Stat(storeDir(c.Data)); errors.Is(err, fs.ErrNotExist) {
+		return nil, &usageError{fmt.Errorf("there is no log in %s", c.Data)}
+	}
+	dir, err := openDataDir(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	s.dir = dir
+	return s.open(c, "", log)
+}
+
+// open adds the master key and the connection.
+func (s *site) open(c *logSettings, listen address, log *slog.Logger) (_ *site, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.Master, err = loadMaster(c); err != nil {
+		return nil, err
+	}
+	if len(c.NATS) > 0 {
+		s.Conn, err = connectExternal(c, log)
+		return s, err
+	}
+	if s.embedded, err = startEmbedded(c.Data, listen, log); err != nil {
+		return nil, err
+	}
+	s.Conn, err = s.embedded.connect()
+	return s, err
+}
+
+// Announce lets processes that find the data directory taken say where the
+// server is.
+func (s *site) Announce(url string) error { return s.dir.announce(url) }
+
+// Close gives everything back, the data directory last. What was appended is
+// durable already.
+func (s *site) Close() error {
+	if s.Conn != nil {
+		s.Conn.Close()
+	}
+	if s.embedded != nil {
+		s.embedded.stop()
+	}
+	if s.dir != nil {
+		return s.dir.close()
+	}
+	return nil
+}

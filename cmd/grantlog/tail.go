@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
+)
+
+// tailCmd is "grantlog tail".
+type tailCmd struct {
+	General general     `embed:""`
+	Log     logSettings `embed:""`
+
+	After       uint64 `argv:"" placeholder:"POSITION" help:"Print what comes after this position. (default 0: everything)"`
+	Revocations bool   `argv:"" help:"Print revocations only: every event that ends tokens."`
+	NoFollow    bool   `argv:"" help:"End at the end of the log."`
+}
+
+func (c *tailCmd) Run(ctx context.Context, p process) (err error) {
+	j, done, err := openLog(ctx, &c.Log, &c.General, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	out := &eventPrinter{w: p.Stdout, after: events.Position(c.After), revocations: c.Revocations}
+	if !c.NoFollow {
+		if err = j.Tail(ctx, journal.Cursor{}, out.print); ctx.Err() != nil {
+			return nil // being stopped is how a tail ends
+		}
+		return err
+	}
+	last, err := j.Last(ctx)
+	if err != nil {
+		return err
+	}
+	return j.Read(ctx, journal.Cursor{}, last, out.print)
+}
+
+// eventPrinter writes events as JSON, one per line, with their position. The
+// whole log is read, whatever is printed: that is what makes it verified.
+type eventPrinter struct {
+	w           io.Writer
+	after       events.Position
+	revocations bool
+	line        []byte
+}
+
+func (p *eventPrinter) print(r *journal.Record) error {
+	if r.Position <= p.after {
+		return nil
+	}
+	for e, err := range r.Events() {
+		if err != nil {
+			return err
+		}
+		if family, _ := events.FamilyOf(e.Type); p.revocations && family != events.FamilyRevocations {
+			continue
+		}
+		if err := p.event(r.Position, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event writes the event as it stands in the log, with its position in front.
+func (p *eventPrinter) event(at events.Position, e *events.Event) error {
+	event, err := events.AppendEvent(nil, e)
+	if err != nil {
+		return err
+	}
+	p.line = append(p.line[:0], `{"position":`...)
+	p.line = strconv.AppendUint(p.line, uint64(at), 10)
+	p.line = append(p.line, ',')
+	p.line = append(p.line, event[1:]...)
+	p.line = append(p.line, '\n')
+	_, err = p.w.Write(p.line)
+	return err
+}

@@ -1,0 +1,65 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+var (
+	// ErrConflict is returned by AppendIf when the subject moved on: nothing
+	// was written. Catch up with the log and decide again.
+	ErrConflict = errors.New("journal: the subject has a later event")
+
+	// ErrUnavailable says that the log refused or could not be reached and
+	// that nothing of the call was written. It wraps the cause; trying again
+	// later is safe (HTTP: 503 with Retry-After).
+	ErrUnavailable = errors.New("journal: the log is not available")
+
+	// ErrUncertain says that the call may or may not have been written, now or
+	// in the next moments, and that it could not be settled in time. The
+	// caller must act as if it were not acknowledged (HTTP: 503) and must not
+	// assume that it never happened.
+	ErrUncertain = errors.New("journal: the append is not settled")
+
+	// ErrTooLarge is returned for a call whose events can never fit one page.
+	// Nothing was written.
+	ErrTooLarge = errors.New("journal: events are too large for one page")
+
+	// ErrClosed is the cause inside ErrUnavailable after Close.
+	ErrClosed = errors.New("journal: closed")
+)
+
+// A GapError says that records are missing: the log does not continue where it
+// was left, or it ends before a record that it once had.
+type GapError struct {
+	Want events.Position // the record that must be there
+	Got  events.Position // the next or last one that is there; 0: none
+}
+
+func (e *GapError) Error() string {
+	return fmt.Sprintf("journal: gap in the log: want position %d, got %d", e.Want, e.Got)
+}
+
+// A DamageError says that a record is not what its writer wrote, or that the
+// log contradicts itself.
+type DamageError struct {
+	Position events.Position
+	Reason   string // constant text: it never quotes the record
+}
+
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("journal: damaged log at position %d: %s", e.Position, e.Reason)
+}
+
+// A DriftError says that the stream exists with a setting under which the log
+// could lose or alter events. Field is the JetStream name of the setting.
+type DriftError struct {
+	Field     string
+	Want, Got string
+}
+
+func (e *DriftError) Error() string {
+	return fmt.Sprintf("journal: stream %s has %s %s, want %s", StreamName, e.Field, e.Got, e.Want)
+}

@@ -1,0 +1,168 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+const (
+	// rereadPause lets a node that has just restarted catch up before its log
+	// is called damaged.
+	rereadPause = 250 * time.Millisecond
+	// quiet is how long a bounded read waits for a record before it asks
+	// whether there is any.
+	quiet = 2 * time.Second
+)
+
+// Tail gives fn every record after from, in order and verified, until ctx ends,
+// whose cause it returns. A record is given as soon as it is durable. Tail
+// continues by itself after a lost connection or a restart of the server.
+//
+// An error of fn ends Tail with that error. A *GapError or *DamageError comes
+// after the same record failed again when read from a fresh consumer; it is
+// final for this log as this server shows it. ErrUnavailable: the connection
+// was closed for good.
+//
+// Records that the server withholds at the end of the log cannot be noticed
+// here: the reader must compare what it was given with Last.
+func (j *Journal) Tail(ctx context.Context, from Cursor, fn func(*Record) error) error {
+	return j.follow(ctx, &reading{j: j, v: newVerifier(j.cfg.MACKey, from), fn: fn})
+}
+
+// Read gives fn the records after from up to and including position to, with
+// the checks and errors of Tail, and returns nil when it has. A log that ends
+// before to, or that lacks a record up to there, is a *GapError.
+func (j *Journal) Read(ctx context.Context, from Cursor, to events.Position, fn func(*Record) error) error {
+	if to <= from.Position {
+		return nil
+	}
+	return j.follow(ctx, &reading{j: j, v: newVerifier(j.cfg.MACKey, from), fn: fn, to: to})
+}
+
+// A reading is one call of Read or Tail.
+type reading struct {
+	j  *Journal
+	v  *verifier
+	fn func(*Record) error
+	to events.Position // 0: without end
+}
+
+var errDone = errors.New("read to the end")
+
+// A stopError ends a reading with err: reading again would not change it.
+type stopError struct{ err error }
+
+func (e *stopError) Error() string { return e.err.Error() }
+
+// follow makes passes until the reading is over. A pass that fails the checks
+// is repeated once.
+func (j *Journal) follow(ctx context.Context, r *reading) error {
+	suspect := false
+	for pause := newPause(); ; {
+		before := r.v.at.Position
+		err := r.pass(ctx)
+		if moved := r.v.at.Position > before; moved {
+			suspect = false
+			pause.reset()
+		}
+		var stop *stopError
+		switch {
+		case err == errDone:
+			return nil
+		case errors.As(err, &stop):
+			return stop.err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case j.cfg.Conn.IsClosed():
+			return fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrConnectionClosed)
+		case isDamage(err):
+			j.log.Error("the log failed a check", "position", r.v.at.Position, "again", suspect, "err", err)
+			if suspect {
+				return err
+			}
+			suspect = true
+			pause.next = max(pause.next, rereadPause)
+		default:
+			j.log.Info("reading is resumed", "position", r.v.at.Position, "err", err)
+		}
+		pause.wait(ctx)
+	}
+}
+
+func isDamage(err error) bool {
+	var gap *GapError
+	var damage *DamageError
+	return errors.As(err, &gap) || errors.As(err, &damage)
+}
+
+// pass reads from a fresh consumer until something ends it.
+func (r *reading) pass(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer r.j.onReconnect(func() { cancel(errReconnected) })()
+
+	if err := r.checkEnd(ctx); err != nil {
+		return err
+	}
+	src, err := r.j.open(ctx, r.v.at.Position+1)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	for r.to == 0 || r.v.at.Position < r.to {
+		msg, err := r.receive(ctx, src)
+		if err != nil {
+			return err
+		}
+		record, err := r.v.next(msg)
+		if err != nil {
+			return err
+		}
+		if err := r.fn(record); err != nil {
+			return &stopError{err}
+		}
+	}
+	return errDone
+}
+
+// checkEnd compares the end of the log with what was read and is to be read.
+func (r *reading) checkEnd(ctx context.Context) error {
+	last, err := r.j.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if last < r.v.at.Position || last < r.to {
+		return &GapError{Want: max(r.v.at.Position, r.to), Got: last}
+	}
+	return nil
+}
+
+// receive waits for a message. A bounded reading knows that its next record
+// exists, so that it does not wait for ever for one that the server lost.
+func (r *reading) receive(ctx context.Context, src *source) (jetstream.Msg, error) {
+	if r.to == 0 {
+		return src.next(ctx)
+	}
+	for {
+		short, cancel := context.WithTimeout(ctx, quiet)
+		msg, err := src.next(short)
+		cancel()
+		if err == nil || short.Err() == nil || ctx.Err() != nil {
+			return msg, err
+		}
+		more, err := src.pending(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return nil, &GapError{Want: r.v.at.Position + 1}
+		}
+	}
+}

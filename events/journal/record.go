@@ -1,0 +1,36 @@
+package journal
+
+import (
+	"iter"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// Cursor says after which record to read. The zero Cursor stands before the
+// first record.
+type Cursor struct {
+	Position events.Position
+	Chain    events.Chain
+}
+
+// A Record is one verified page of the log. It and everything it holds is
+// valid until the function it was given to returns.
+type Record struct {
+	Position events.Position
+	Subject  string
+	Time     time.Time // the server's clock, UTC; not covered by the MAC
+	Header   events.PageHeader
+	Chain    events.Chain // the chain after this record
+	Payload  []byte       // the page as it was written: what the MAC covers
+	Bytes    int          // size of Payload and Subject
+
+	decoded iter.Seq2[*events.Event, error]
+}
+
+// Events decodes the page. An event is valid until the next iteration (see
+// events.DecodePage). An error ends the sequence.
+func (r *Record) Events() iter.Seq2[*events.Event, error] { return r.decoded }
+
+// Cursor stands after this record.
+func (r *Record) Cursor() Cursor { return Cursor{Position: r.Position, Chain: r.Chain} }

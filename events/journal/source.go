@@ -1,0 +1,109 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+const (
+	// A pull asks for this much, so that a replay is not slowed by round trips.
+	pullBytes    = 16 << 20
+	pullMessages = 4096
+	pullExpiry   = 30 * time.Second
+	// Twice this without a sign of the consumer, and it is made anew.
+	heartbeat = time.Second
+	// The server removes a consumer that nobody pulls from.
+	abandonedAfter = 30 * time.Second
+)
+
+var errReconnected = errors.New("the connection was made anew")
+
+// A source delivers messages of the stream in order. It is an ephemeral
+// consumer in the server's memory that acknowledges nothing; on any error it is
+// thrown away.
+type source struct {
+	j        *Journal
+	consumer jetstream.Consumer
+	messages jetstream.MessagesContext
+}
+
+func (j *Journal) open(ctx context.Context, first events.Position) (*source, error) {
+	ctx, cancel := context.WithTimeout(ctx, j.cfg.SettleTimeout)
+	defer cancel()
+	consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       uint64(first),
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: abandonedAfter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	messages, err := consumer.Messages(
+		jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
+		jetstream.PullExpiry(pullExpiry),
+		jetstream.PullHeartbeat(heartbeat),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &source{j: j, consumer: consumer, messages: messages}, nil
+}
+
+func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
+	msg, err := s.messages.Next(jetstream.NextContext(ctx))
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return msg, err
+}
+
+// pending reports whether the server says that it has not delivered everything
+// yet.
+func (s *source) pending(ctx context.Context) (bool, error) {
+	info, err := s.consumer.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	return info.NumPending > 0, nil
+}
+
+// close removes the consumer at once where it can; otherwise the server does.
+func (s *source) close() {
+	s.messages.Stop()
+	if !s.j.cfg.Conn.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.j.stream.DeleteConsumer(ctx, s.consumer.CachedInfo().Name); err != nil {
+		s.j.log.Debug("consumer is left to expire", "err", err)
+	}
+}
+
+// onReconnect calls fn when the connection has come back or was closed for
+// good, because messages that were on their way are lost and nats.go lets those
+// who wait for them wait. The returned function ends that.
+func (j *Journal) onReconnect(fn func()) (stop func()) {
+	status := j.cfg.Conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-status:
+			fn()
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		j.cfg.Conn.RemoveStatusListener(status)
+	}
+}

@@ -1,0 +1,132 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// streamConfig is the stream as the log needs it: nothing is ever removed,
+// altered, or acknowledged before it is stored.
+func streamConfig(replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              StreamName,
+		Description:       "The log of grantlog",
+		Subjects:          []string{events.SubjectAll},
+		Retention:         jetstream.LimitsPolicy,
+		MaxConsumers:      -1,
+		MaxMsgs:           -1,
+		MaxBytes:          -1,
+		MaxMsgsPerSubject: -1,
+		MaxMsgSize:        -1,
+		Discard:           jetstream.DiscardNew,
+		Storage:           jetstream.FileStorage,
+		Replicas:          replicas,
+		Duplicates:        duplicateWindow,
+		DenyDelete:        true,
+		DenyPurge:         true,
+		Compression:       jetstream.NoCompression,
+	}
+}
+
+// assertStream compares every setting under which events could be lost,
+// altered, reordered, acknowledged early or read from a stale copy.
+func assertStream(want, got jetstream.StreamConfig) error {
+	slices.Sort(got.Subjects)
+	for _, s := range []struct {
+		field     string
+		want, got any
+	}{
+		{"subjects", want.Subjects, got.Subjects},
+		{"retention", want.Retention, got.Retention},
+		{"storage", want.Storage, got.Storage},
+		{"num_replicas", want.Replicas, got.Replicas},
+		{"persist_mode", want.PersistMode, got.PersistMode},
+		{"no_ack", want.NoAck, got.NoAck},
+		{"discard", want.Discard, got.Discard},
+		{"max_msgs", want.MaxMsgs, got.MaxMsgs},
+		{"max_bytes", want.MaxBytes, got.MaxBytes},
+		{"max_age", want.MaxAge, got.MaxAge},
+		{"max_msgs_per_subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject},
+		{"discard_new_per_subject", want.DiscardNewPerSubject, got.DiscardNewPerSubject},
+		{"max_msg_size", want.MaxMsgSize, got.MaxMsgSize},
+		{"max_consumers", want.MaxConsumers, got.MaxConsumers},
+		{"duplicate_window", want.Duplicates, got.Duplicates},
+		{"deny_delete", want.DenyDelete, got.DenyDelete},
+		{"deny_purge", want.DenyPurge, got.DenyPurge},
+		{"sealed", want.Sealed, got.Sealed},
+		{"allow_rollup_hdrs", want.AllowRollup, got.AllowRollup},
+		{"allow_direct", want.AllowDirect, got.AllowDirect},
+		{"allow_msg_ttl", want.AllowMsgTTL, got.AllowMsgTTL},
+		{"subject_delete_marker_ttl", want.SubjectDeleteMarkerTTL, got.SubjectDeleteMarkerTTL},
+		{"allow_msg_counter", want.AllowMsgCounter, got.AllowMsgCounter},
+		{"allow_msg_schedules", want.AllowMsgSchedules, got.AllowMsgSchedules},
+		{"compression", want.Compression, got.Compression},
+		{"first_seq", false, got.FirstSeq > 1},
+		{"mirror", false, got.Mirror != nil},
+		{"sources", false, len(got.Sources) > 0},
+		{"subject_transform", false, got.SubjectTransform != nil},
+		{"republish", false, got.RePublish != nil},
+	} {
+		if w, g := fmt.Sprint(s.want), fmt.Sprint(s.got); w != g {
+			return &DriftError{Field: s.field, Want: w, Got: g}
+		}
+	}
+	return nil
+}
+
+// ensureStream creates or asserts the stream, and waits for a server that is
+// not ready. Replicas may race: the server lets one of them create.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstream.Stream, error) {
+	want := streamConfig(cfg.Replicas)
+	for pause := newPause(); ; {
+		stream, err := lookup(ctx, js, want)
+		if err == nil {
+			return stream, assertStream(want, stream.CachedInfo().Config)
+		}
+		if hopeless(err) {
+			return nil, fmt.Errorf("journal: stream %s: %w", StreamName, err)
+		}
+		cfg.Logger.Info("waiting for the stream", "stream", StreamName, "err", err)
+		if !pause.wait(ctx) {
+			return nil, fmt.Errorf("%w: stream %s: %w", ErrUnavailable, StreamName, err)
+		}
+	}
+}
+
+func lookup(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, StreamName)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
+	}
+	stream, err = js.CreateStream(ctx, want)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return js.Stream(ctx, StreamName)
+	}
+	return stream, err
+}
+
+// hopeless reports an answer that waiting does not change.
+func hopeless(err error) bool {
+	for _, code := range []jetstream.ErrorCode{
+		jetstream.JSErrCodeJetStreamNotEnabledForAccount,
+		jetstream.JSErrCodeJetStreamNotEnabled,
+		codeSubjectOverlap,
+		codeStorageExceeded,
+		codeInvalidConfig,
+		codeNotClustered,
+	} {
+		if apiCode(err) == code {
+			return true
+		}
+	}
+	return false
+}

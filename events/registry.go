@@ -1,0 +1,141 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// catalogue is the only list of event types. A new type is its struct, one
+// line here and a golden file.
+var catalogue = newRegistry(
+	onOrganization(func(d *OrganizationCreated) string { return d.ID }),
+	onOrganization(func(d *OrganizationUpdated) string { return d.ID }),
+	onOrganization(func(d *ScopesSet) string { return d.ID }),
+
+	onApplication(func(d *ApplicationCreated) string { return d.ID }),
+	onApplication(func(d *ApplicationUpdated) string { return d.ID }),
+	revocation[SecretRotated](),
+	revocation[ApplicationTokensRevoked](),
+	revocation[ApplicationDeleted](),
+
+	paged[TokenIssued](FamilyTokens, TokensSubject()),
+	revocation[TokenRevoked](),
+
+	edited[KeyCreated](KeysSubject()),
+	edited[KeyActivated](KeysSubject()),
+	edited[KeyRetired](KeysSubject()),
+	edited[SealingKeyCreated](SealingSubject()),
+
+	paged[BeaconSent](FamilyBeacons, BeaconsSubject()),
+)
+
+// An upcaster rewrites a payload of one version into the next.
+type upcaster func(json.RawMessage) (json.RawMessage, error)
+
+// entry is what the package knows of an event type. upcasters[i] rewrites
+// version i+1, so their number gives the current version.
+type entry struct {
+	name      Type
+	family    Family
+	new       func() Data
+	shape     *shape
+	subject   func(organization string, d Data) (string, error)
+	upcasters []upcaster
+}
+
+func (e *entry) version() int { return len(e.upcasters) + 1 }
+
+type registry map[Type]*entry
+
+func newRegistry(entries ...*entry) registry {
+	r := make(registry, len(entries))
+	for _, e := range entries {
+		e.name = e.new().EventType()
+		e.shape = shapeOf(reflect.TypeOf(e.new()).Elem())
+		r[e.name] = e
+	}
+	return r
+}
+
+// Types lists every event type that this version of grantlog knows, sorted.
+func Types() []Type { return slices.Sorted(maps.Keys(catalogue)) }
+
+// FamilyOf says how events of type t are written.
+func FamilyOf(t Type) (Family, bool) {
+	if e := catalogue[t]; e != nil {
+		return e.family, true
+	}
+	return 0, false
+}
+
+// SubjectFor returns the subject that an event with payload d is written to.
+// It fails if an id that becomes part of the subject is not a safe token.
+func SubjectFor(organization string, d Data) (string, error) {
+	if d == nil {
+		return "", errNoData
+	}
+	e := catalogue[d.EventType()]
+	if e == nil {
+		return "", &UnknownTypeError{Type: d.EventType()}
+	}
+	return e.subject(organization, d)
+}
+
+// payload is a pointer to T that is an event's payload.
+type payload[T any] interface {
+	*T
+	Data
+}
+
+func typed[T any, P payload[T]](f Family, subject func(organization string, d P) (string, error), up []upcaster) *entry {
+	return &entry{
+		family:    f,
+		new:       func() Data { return P(new(T)) },
+		subject:   func(organization string, d Data) (string, error) { return subject(organization, d.(P)) },
+		upcasters: up,
+	}
+}
+
+// onOrganization registers an edit of an organization, whose id it is told.
+func onOrganization[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(_ string, d P) (string, error) {
+		return checked(OrganizationSubject(id(d)), id(d))
+	}, up)
+}
+
+// onApplication registers an edit of an application, whose id it is told.
+func onApplication[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
+		return checked(ApplicationSubject(organization, id(d)), organization, id(d))
+	}, up)
+}
+
+// edited registers an edit of something that the whole server has one of.
+func edited[T any, P payload[T]](subject string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(string, P) (string, error) { return subject, nil }, up)
+}
+
+// paged registers a fact that all organizations write to one subject.
+func paged[T any, P payload[T]](f Family, subject string, up ...upcaster) *entry {
+	return typed[T](f, func(string, P) (string, error) { return subject, nil }, up)
+}
+
+// revocation registers an ending.
+func revocation[T any, P payload[T]](up ...upcaster) *entry {
+	return typed[T](FamilyRevocations, func(organization string, _ P) (string, error) {
+		return checked(RevocationsSubject(organization), organization)
+	}, up)
+}
+
+// checked returns subject if every id in it is safe there.
+func checked(subject string, ids ...string) (string, error) {
+	for _, id := range ids {
+		if err := CheckSubjectToken(id); err != nil {
+			return "", fmt.Errorf("no subject: %w", err)
+		}
+	}
+	return subject, nil
+}

@@ -1,0 +1,70 @@
+package events
+
+import "fmt"
+
+// Subjects of the stream. They are made here and nowhere else, from
+// server-made ids only, so that one aggregate has exactly one guard string.
+const (
+	// SubjectAll is what the stream captures.
+	SubjectAll = "grantlog.>"
+
+	subjectPrefix = "grantlog."
+)
+
+// Family says how the events of a type are written.
+type Family int
+
+const (
+	// FamilyTokens: paged, conflict-free, all organizations together.
+	FamilyTokens Family = iota + 1
+	// FamilyRevocations: paged, conflict-free, every ending of one organization.
+	FamilyRevocations
+	// FamilyAggregate: one subject per edited thing, compare-and-swap.
+	FamilyAggregate
+	// FamilyBeacons: paged, conflict-free.
+	FamilyBeacons
+)
+
+// TokensSubject carries issuances of all organizations.
+func TokensSubject() string { return subjectPrefix + "tokens" }
+
+// RevocationsSubject carries every ending of an organization: the one
+// permission line that a revocation consumer needs.
+func RevocationsSubject(organization string) string {
+	return subjectPrefix + "revocations." + organization
+}
+
+// BeaconsSubject carries freshness proofs.
+func BeaconsSubject() string { return subjectPrefix + "beacons" }
+
+// ApplicationSubject guards the edits of an application.
+func ApplicationSubject(organization, id string) string {
+	return subjectPrefix + "applications." + organization + "." + id
+}
+
+// OrganizationSubject guards the edits of an organization and its catalogue.
+func OrganizationSubject(id string) string { return subjectPrefix + "organizations." + id }
+
+// KeysSubject guards the set of signing keys.
+func KeysSubject() string { return subjectPrefix + "keys" }
+
+// SealingSubject guards the creation of data keys.
+func SealingSubject() string { return subjectPrefix + "sealing" }
+
+// BootstrapSubject guards the first administrator.
+func BootstrapSubject() string { return subjectPrefix + "bootstrap" }
+
+// CheckSubjectToken reports an id that must not become part of a subject.
+func CheckSubjectToken(id string) error {
+	if id == "" || len(id) > 64 {
+		return fmt.Errorf("events: id of %d characters in a subject", len(id))
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return fmt.Errorf("events: byte %#x in an id of a subject", c)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package applications
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/consistency"
+	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/oauth"
+	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// everyOrganization is the reach of an administrator who names none.
+const everyOrganization = ""
+
+// reach is what a request is about and whose objects it may touch.
+type reach struct {
+	caller       authn.Caller
+	organization string // or everyOrganization
+	query        map[string][]string
+}
+
+// reachOf reads the caller and ?organization=.
+func (e *Endpoint) reachOf(c echo.Context) (reach, error) {
+	query, err := page.Query(c.Request())
+	if err != nil {
+		return reach{}, err
+	}
+	r := reach{caller: authn.From(c), query: query}
+	named, err := page.One(query, "organization")
+	switch {
+	case err != nil:
+		return reach{}, err
+	case named == "" && query.Has("organization"):
+		return reach{}, oauth.Invalid("The organization parameter is empty")
+	case named == "" && r.caller.Admin():
+		r.organization = everyOrganization
+		return r, nil
+	case named == "":
+		named = r.caller.Organization()
+	case !r.caller.Admin() && named != r.caller.Organization():
+		return reach{}, command.ErrInsufficientScope
+	}
+	known := false
+	e.Emit.View(func(s *projections.State) { _, known = s.Organizations.Get(named) })
+	if !known {
+		return reach{}, command.ErrNotFound
+	}
+	r.organization = named
+	return r, nil
+}
+
+// home is the organization of what the caller creates.
+func (r reach) home() string {
+	if r.organization == everyOrganization {
+		return r.caller.Organization()
+	}
+	return r.organization
+}
+
+// find returns an application within reach.
+func (r reach) find(s *projections.State, id string) (*projections.Application, error) {
+	if r.organization != everyOrganization {
+		return command.FindApplication(s, r.organization, id)
+	}
+	if app, ok := s.Applications.Get(id); ok {
+		return app, nil
+	}
+	return nil, command.ErrNotFound
+}
+
+// target is find for a command.
+func (r reach) target(s *projections.State, id string) (command.Target, error) {
+	app, err := r.find(s, id)
+	if err != nil {
+		return command.Target{}, err
+	}
+	return command.Target{Organization: app.Organization, ID: app.ID, Held: r.caller.Scopes}, nil
+}
+
+// record runs a command for the caller and names its position in the answer.
+func (e *Endpoint) record(c echo.Context, r reach, decide emit.Decide) error {
+	meta := emit.Meta{
+		Actor:       r.caller.Actor(),
+		Correlation: oauth.RequestID(c),
+	}
+	position, err := e.Emit.Do(c.Request().Context(), meta, decide)
+	if err != nil {
+		return err
+	}
+	consistency.Set(c, position)
+	return nil
+}
+
+// shown returns an application as the state has it after a write; one that
+// another write ended meanwhile is not found.
+func (e *Endpoint) shown(r reach, id string) (app *projections.Application, err error) {
+	e.Emit.View(func(s *projections.State) { app, err = r.find(s, id) })
+	return app, err
+}
+
+// hasSecret reports whether a digest is of a secret that still counts.
+func hasSecret(app *projections.Application, digest events.SecretDigest) bool {
+	for _, secret := range app.Secrets {
+		if secret.Digest == digest {
+			return true
+		}
+	}
+	return false
+}

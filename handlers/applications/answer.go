@@ -1,0 +1,109 @@
+package applications
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// application is how clients see one. TokenLifetime (seconds), SigningAlg and
+// GrantTypes are those in effect; an absent audience is the issuer, absent
+// limits are the server's.
+type application struct {
+	ID              string         `json:"id"`
+	ClientID        string         `json:"clientId"`
+	ClientSecret    string         `json:"clientSecret,omitempty"` // once
+	Name            string         `json:"name"`
+	Description     string         `json:"description"`
+	Scopes          []string       `json:"scopes"`
+	OrganizationID  string         `json:"organizationId"`
+	Public          bool           `json:"public"`
+	CreatedAt       time.Time      `json:"createdAt"`
+	UpdatedAt       time.Time      `json:"updatedAt"`
+	SecretCreatedAt *time.Time     `json:"secretCreatedAt,omitempty"` // absent for a public client
+	SecretExpiresAt *time.Time     `json:"secretExpiresAt,omitempty"` // of the former secret, while both count
+	TokenLifetime   int            `json:"tokenLifetime"`
+	SigningAlg      string         `json:"signingAlg"`
+	Audience        string         `json:"audience,omitempty"`
+	Limits          *events.Limits `json:"limits,omitempty"`
+	GrantTypes      []string       `json:"grantTypes"`
+	RedirectURIs    []string       `json:"redirectUris"`
+}
+
+func answerOf(app *projections.Application, now time.Time) application {
+	a := application{
+		ID: app.ID, ClientID: app.ClientID, Name: app.Name, Description: app.Description,
+		Scopes: list(app.Scopes), OrganizationID: app.Organization, Public: app.Public(),
+		CreatedAt: app.CreatedAt, UpdatedAt: app.UpdatedAt,
+		TokenLifetime: int(app.TokenLife().Seconds()), SigningAlg: app.Alg(), Audience: app.Audience,
+		GrantTypes: list(app.GrantTypes), RedirectURIs: list(app.RedirectURIs),
+	}
+	if app.Limits != (events.Limits{}) {
+		a.Limits = &app.Limits
+	}
+	if len(app.GrantTypes) == 0 && app.MayUse("client_credentials") {
+		a.GrantTypes = []string{"client_credentials"}
+	}
+	if current, ok := app.Current(); ok {
+		a.SecretCreatedAt = &current.CreatedAt
+		for _, former := range app.Secrets[:len(app.Secrets)-1] {
+			if former.Live(now) && (a.SecretExpiresAt == nil || former.EndsAt.After(*a.SecretExpiresAt)) {
+				a.SecretExpiresAt = &former.EndsAt
+			}
+		}
+	}
+	return a
+}
+
+// list makes an absent list an empty one.
+func list(values []string) []string { return append([]string{}, values...) }
+
+// write answers with an application; secret is its new one, if it has.
+func (e *Endpoint) write(c echo.Context, status int, app *projections.Application, secret string) error {
+	answer := answerOf(app, e.Emit.Now())
+	answer.ClientSecret = secret
+	c.Response().Header().Set("ETag", etag(app.Revision))
+	return respond(c, status, answer)
+}
+
+func respond(c echo.Context, status int, answer any) error {
+	noStore(c)
+	return c.JSON(status, answer)
+}
+
+func noContent(c echo.Context) error {
+	noStore(c)
+	return c.NoContent(http.StatusNoContent)
+}
+
+func noStore(c echo.Context) { c.Response().Header().Set("Cache-Control", "no-store") }
+
+func etag(revision events.Position) string {
+	return `"` + strconv.FormatUint(uint64(revision), 10) + `"`
+}
+
+// ifMatch returns the revisions that a request's If-Match names: nil without
+// the header and for "*". What is no entity tag of ours, a weak one included,
+// names no revision (RFC 9110 sections 8.8.3 and 13.1.1).
+func ifMatch(r *http.Request) []events.Position {
+	header := r.Header.Values("If-Match")
+	if len(header) == 0 || slices.Equal(header, []string{"*"}) {
+		return nil
+	}
+	revisions := []events.Position{}
+	for tag := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		tag = strings.Trim(tag, " \t")
+		n, err := strconv.ParseUint(strings.Trim(tag, `"`), 10, 64)
+		if err == nil && etag(events.Position(n)) == tag {
+			revisions = append(revisions, events.Position(n))
+		}
+	}
+	return revisions
+}

@@ -1,0 +1,100 @@
+package applications
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/body"
+	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/projections"
+)
+
+type organization struct {
+	ID        string         `json:"id"`
+	Name      string         `json:"name"`
+	PartnerID string         `json:"partnerId,omitempty"`
+	Limits    *events.Limits `json:"limits,omitempty"` // absent: the server's
+	Scopes    []events.Scope `json:"scopes"`           // empty: any scope
+	CreatedAt time.Time      `json:"createdAt"`
+}
+
+type organizationsPage struct {
+	Organizations []organization `json:"organizations"`
+	NextCursor    string         `json:"nextCursor,omitempty"`
+}
+
+func organizationOf(o *projections.Organization) organization {
+	answer := organization{
+		ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, CreatedAt: o.CreatedAt,
+		Scopes: append([]events.Scope{}, o.Scopes...),
+	}
+	if o.Limits != (events.Limits{}) {
+		answer.Limits = &o.Limits
+	}
+	return answer
+}
+
+// listOrganizations answers in order of ids.
+func (e *Endpoint) listOrganizations(c echo.Context) error {
+	r, err := e.reachOf(c)
+	if err != nil {
+		return err
+	}
+	request, err := e.Cursors.Parse(r.query, "organizations")
+	if err != nil {
+		return err
+	}
+	answer := organizationsPage{Organizations: []organization{}}
+	e.Emit.View(func(s *projections.State) {
+		ids := s.Organizations.IDs()
+		start, found := slices.BinarySearch(ids, string(request.After))
+		if found {
+			start++
+		}
+		ids = ids[start:]
+		if len(ids) > request.Limit {
+			ids = ids[:request.Limit]
+			answer.NextCursor = e.Cursors.Next([]byte(ids[request.Limit-1]), "organizations")
+		}
+		for _, id := range ids {
+			o, _ := s.Organizations.Get(id)
+			answer.Organizations = append(answer.Organizations, organizationOf(o))
+		}
+	})
+	return respond(c, http.StatusOK, answer)
+}
+
+type newOrganization struct {
+	ID        string         `json:"id"`
+	Name      string         `json:"name"`
+	PartnerID string         `json:"partnerId"`
+	Limits    events.Limits  `json:"limits"`
+	Scopes    []events.Scope `json:"scopes"`
+}
+
+func (e *Endpoint) createOrganization(c echo.Context) error {
+	r, err := e.reachOf(c)
+	if err != nil {
+		return err
+	}
+	var in newOrganization
+	if err := body.Decode(c.Request(), &in); err != nil {
+		return err
+	}
+	err = e.record(c, r, func(s *projections.State, _ time.Time) (command.Decision, error) {
+		return command.CreateOrganization(s, command.NewOrganization(in))
+	})
+	if err != nil {
+		return err
+	}
+	var answer organization
+	e.Emit.View(func(s *projections.State) {
+		o, _ := s.Organizations.Get(in.ID)
+		answer = organizationOf(o)
+	})
+	return respond(c, http.StatusCreated, answer)
+}

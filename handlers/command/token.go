@@ -1,0 +1,28 @@
+package command
+
+import (
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// RecordToken is the fact that a signed token is about to be handed out. The
+// fold, not this decision, says whether it lives.
+func RecordToken(g Grant, grantType string, id events.TokenID, digest events.TokenDigest, key string) (Decision, error) {
+	return fact(g.Client.Application.Organization, &events.TokenIssued{
+		ID: id, Digest: digest,
+		Application: g.Client.Application.ID, Secret: g.Client.Secret,
+		Grant: grantType, Scope: g.Scope, Key: key,
+		IssuedAt: g.IssuedAt.Unix(), ExpiresAt: g.ExpiresAt.Unix(),
+	})
+}
+
+// Reasons that events and revocation feeds give.
+const (
+	ReasonClient        = "revoked_by_client"
+	ReasonAdministrator = "revoked_by_administrator"
+)
+
+// RevokeToken ends one token.
+func RevokeToken(t projections.Token, reason string) (Decision, error) {
+	return fact(t.Organization, &events.TokenRevoked{ID: t.ID, Application: t.Application, Reason: reason})
+}

@@ -1,0 +1,186 @@
+// Package handlers wires the endpoints: one package per endpoint family, one
+// list of mounts. A request takes one way through all of them: handler →
+// command (what may happen) → emit (append, wait until visible) → projections
+// (what is true now) → answer.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/handlers/applications"
+	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/consistency"
+	"github.com/grantlog/grantlog/handlers/credential"
+	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/health"
+	"github.com/grantlog/grantlog/handlers/introspect"
+	"github.com/grantlog/grantlog/handlers/keys"
+	"github.com/grantlog/grantlog/handlers/metadata"
+	"github.com/grantlog/grantlog/handlers/oauth"
+	"github.com/grantlog/grantlog/handlers/openapi"
+	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/handlers/revoke"
+	"github.com/grantlog/grantlog/handlers/sign"
+	"github.com/grantlog/grantlog/handlers/token"
+	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
+)
+
+// Config is what a server is made of. All fields but TrustedProxies are
+// required.
+type Config struct {
+	Journal  *journal.Journal
+	Follower *follow.Follower
+	Master   seal.Master
+	Issuer   string // the only source of iss and of every advertised URL
+	// TrustedProxies may tell a client's address in X-Forwarded-For.
+	TrustedProxies []netip.Prefix
+	LogReplicas    int
+	JWKSCache      time.Duration // how long clients may cache the JWKS
+	MaxStaleness   time.Duration // how late a replica may show the log
+	KeyRotation    time.Duration // age at which a signing key is replaced
+	Now            func() time.Time
+	Log            *slog.Logger
+}
+
+// algorithms are those that tokens can be signed with, the default first.
+var algorithms = []string{"ES256", "RS256", "PS256", "EdDSA"}
+
+// Server is the HTTP face of a replica.
+type Server struct {
+	echo   *echo.Echo
+	keeper *keys.Keeper
+	health *health.Endpoint
+	emit   *emit.Emitter
+	hasher credential.Hasher
+}
+
+// mounter is an endpoint family.
+type mounter interface{ Mount(*echo.Group) }
+
+// New wires a server. Call Prepare before it serves.
+func New(cfg Config) (*Server, error) {
+	hasher := credential.NewHasher(cfg.Master.Derive(credential.Purpose))
+	cursors := page.New(cfg.Master.Derive(page.Purpose))
+	emitter := emit.New(cfg.Journal, cfg.Follower, cfg.Now)
+	vault := sign.NewVault(cfg.Master)
+	signer := sign.New(sign.Config{View: cfg.Follower.View, Unsealer: vault, Logger: cfg.Log})
+	keeper := keys.NewKeeper(keys.Config{Emit: emitter, Vault: vault, Policy: cfg.keyPolicy(), Logger: cfg.Log})
+	callers := authn.New(authn.Config{
+		View: cfg.Follower.View, CatchUp: emitter.CatchUp, Hash: hasher.Digest, Verify: signer.Verify, Now: cfg.Now,
+	})
+	tokens := token.New(token.Config{
+		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, EnsureKey: keeper.Ensure,
+	})
+	described, err := metadata.New(cfg.metadata(signer, tokens.GrantTypes()))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher,
+		health: &health.Endpoint{Follower: cfg.Follower, LogReplicas: cfg.LogReplicas},
+	}
+	// These answer whatever the state of the log.
+	mount(s.echo.Group(""), s.health, described, openapi.Endpoint{})
+	// These answer only from a state that is fresh, and as new as the caller asks.
+	mount(s.echo.Group("", consistency.Middleware(cfg.Follower)),
+		tokens,
+		&introspect.Endpoint{Authn: callers},
+		&revoke.Endpoint{Authn: callers, Emit: emitter},
+		&applications.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
+		&keys.Endpoint{Authn: callers, Keeper: keeper},
+	)
+	return s, nil
+}
+
+func mount(g *echo.Group, endpoints ...mounter) {
+	for _, e := range endpoints {
+		e.Mount(g)
+	}
+}
+
+func (c *Config) keyPolicy() command.KeyPolicy {
+	return command.KeyPolicy{
+		Algorithms: algorithms, Cache: c.JWKSCache, Lag: c.MaxStaleness, Rotation: c.KeyRotation,
+		TokenLifetime: projections.MaxTokenLifetime,
+	}
+}
+
+func (c *Config) metadata(signer *sign.Signer, grantTypes []string) metadata.Config {
+	secrets := []string{oauth.MethodBasic, oauth.MethodPost}
+	return metadata.Config{
+		Issuer: c.Issuer, Keys: signer,
+		Token:         metadata.Mounted{Path: "/oauth/token", AuthMethods: secrets},
+		Introspection: metadata.Mounted{Path: "/oauth/introspect", AuthMethods: append(secrets, "Bearer")},
+		Revocation:    metadata.Mounted{Path: "/oauth/revoke", AuthMethods: append(secrets, oauth.MethodNone)},
+		GrantTypes:    grantTypes, Scopes: command.ManagementScopes, Algorithms: algorithms, Cache: c.JWKSCache,
+	}
+}
+
+// newEcho returns a router that recovers from panics, names every request and
+// writes every error through the one table of package oauth.
+func newEcho(cfg Config) *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(slogWriter{cfg.Log})
+	e.HTTPErrorHandler = oauth.ErrorHandler(cfg.Log,
+		journal.ErrUnavailable, journal.ErrUncertain, follow.ErrStale, follow.ErrDamaged, follow.ErrNotReady, follow.ErrClosed)
+	e.IPExtractor = echo.ExtractIPDirect()
+	if len(cfg.TrustedProxies) > 0 {
+		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+		for _, network := range cfg.TrustedProxies {
+			trust = append(trust, echo.TrustIPRange(&net.IPNet{
+				IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen()),
+			}))
+		}
+		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
+	}
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}), nameRequest)
+	return e
+}
+
+// nameRequest gives every answer its X-Request-Id.
+func nameRequest(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		oauth.RequestID(c)
+		return next(c)
+	}
+}
+
+// slogWriter carries what Echo itself logs.
+type slogWriter struct{ log *slog.Logger }
+
+func (w slogWriter) Write(b []byte) (int, error) {
+	w.log.Debug("echo", "line", string(b))
+	return len(b), nil
+}
+
+// Prepare makes the server able to sign; see keys.Keeper.EnsureFirst.
+func (s *Server) Prepare(ctx context.Context) error { return s.keeper.EnsureFirst(ctx) }
+
+// Run does the background work of a replica until ctx ends.
+func (s *Server) Run(ctx context.Context) { s.keeper.Run(ctx) }
+
+// Emitter appends decisions of whoever starts the server: the first
+// administrator and the seed file.
+func (s *Server) Emitter() *emit.Emitter { return s.emit }
+
+// Hash is the keyed digest of client secrets.
+func (s *Server) Hash() credential.Hasher { return s.hasher }
+
+// Handler is the server's HTTP handler.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Stopping makes /readyz answer 503 from now on.
+func (s *Server) Stopping() { s.health.Stop() }

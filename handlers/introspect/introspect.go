@@ -1,0 +1,93 @@
+// Package introspect owns POST /oauth/introspect (RFC 7662). The answer comes
+// from memory: the token's own claims, if the log shows it live.
+package introspect
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/oauth"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// scopeIntrospect lets a bearer introspect the tokens of its organization.
+const scopeIntrospect = "tokens:introspect"
+
+// Endpoint is the introspection endpoint.
+type Endpoint struct {
+	Authn *authn.Authenticator
+}
+
+// Mount adds the endpoint to a router.
+func (e *Endpoint) Mount(g *echo.Group) { g.POST("/oauth/introspect", e.introspect) }
+
+var (
+	inactive = []byte(`{"active":false}`)
+	active   = []byte(`{"active":true,"token_type":"Bearer",`)
+)
+
+func (e *Endpoint) introspect(c echo.Context) error {
+	p, err := oauth.ParseForm(c.Request())
+	if err != nil {
+		return err
+	}
+	asker, err := e.asker(c, p)
+	if err != nil {
+		return err
+	}
+	token := p["token"]
+	if token == "" {
+		return oauth.Invalid("Missing required parameters")
+	}
+	checked, err := e.Authn.Token(c.Request().Context(), token)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	if checked.Liveness != projections.Live || !asker.mayAsk(checked.Token) {
+		return c.JSONBlob(http.StatusOK, inactive)
+	}
+	// The exact string was issued here, so its payload is what was signed.
+	return c.JSONBlob(http.StatusOK, slices.Concat(active, checked.Claims[1:]))
+}
+
+// asker is who introspects: an organization, or an administrator of all.
+type asker struct {
+	organization string
+	admin        bool
+}
+
+// mayAsk keeps tenants apart: another organization's token is as unknown.
+func (a asker) mayAsk(t projections.Token) bool { return a.admin || a.organization == t.Organization }
+
+// asker authenticates the caller (RFC 7662 section 2.1): a bearer token with
+// tokens:introspect, or a client's own credentials.
+func (e *Endpoint) asker(c echo.Context, p oauth.Params) (asker, error) {
+	if authn.IsBearer(c.Request()) {
+		if p["client_secret"] != "" {
+			return asker{}, oauth.Invalid("The caller authenticated in two ways at once")
+		}
+		caller, err := e.Authn.Bearer(c.Request().Context(), c.Request())
+		if err != nil {
+			return asker{}, err
+		}
+		if !caller.Has(scopeIntrospect) && !caller.Admin() {
+			return asker{}, command.ErrInsufficientScope
+		}
+		return asker{caller.Organization(), caller.Admin()}, nil
+	}
+	client, err := e.Authn.Client(c, p)
+	if err != nil {
+		return asker{}, err
+	}
+	if client.Application.Public() {
+		return asker{}, command.ErrInvalidClient // an id alone proves nothing
+	}
+	return asker{organization: client.Application.Organization}, nil
+}

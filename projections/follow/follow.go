@@ -1,0 +1,226 @@
+// Package follow keeps one projections.State up to date with the log: it
+// restores the newest snapshot that verifies, reads the log from there, and
+// never stops reading.
+//
+// # Ordering and concurrency
+//
+// One goroutine applies records, each as a whole, under the write lock; a
+// reader sees all of a record or nothing of it, and never a record without
+// those before it. Position moves after the record is visible, then those who
+// wait for it are woken, then the hooks run, in log order.
+//
+// # Freshness
+//
+// A replica may answer only while it can prove how old its state is at most.
+// A proof is a position of the log that was obtained after some moment T: once
+// it is applied, everything acknowledged before T is. In a cluster the position
+// must be that of a record which this replica wrote through the stream's quorum
+// (its own pages, or a beacon when it wrote none for a while): any other answer
+// may come from a node that was cut off. Where the log is one node in this
+// process, its own word for its last position is enough.
+//
+// T is taken from this replica's monotonic clock before the proof is begun and
+// compared with that clock only. So the bound assumes that the clock does not
+// run slow while it counts MaxStaleness; it assumes nothing about wall clocks
+// or about other machines.
+//
+// # Damage
+//
+// What does not continue the log (a gap, a record that fails its checks, an
+// unknown event) is not applied, and Fresh fails from then on. The follower
+// goes on trying from its last good record and recovers by itself when the log
+// is whole again, except where trying again cannot help.
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// Config says what to follow.
+type Config struct {
+	// Journal is required. The follower states through it what it had seen.
+	Journal *journal.Journal
+	// Dir holds snapshots and the watermark. Empty: there are none, and a
+	// start replays the whole log and cannot notice that it was shortened.
+	Dir string
+	// MaxStaleness is the age of the last proof at which Fresh begins to
+	// fail. 0: 10 s.
+	MaxStaleness time.Duration
+	// Single says that the log is one node that runs in this process.
+	Single bool
+	// Clock must be monotonic. nil: time.Now.
+	Clock func() time.Time
+	// Logger may be nil.
+	Logger *slog.Logger
+	// OnApply is called with every record after it became visible, by the
+	// goroutine that applies: it must not block. The record is valid until it
+	// returns.
+	OnApply []func(*journal.Record)
+	// SnapshotBytes is how much of the log is read between two snapshots, at
+	// least; no less than the last one's size is, either. 0: 64 MiB.
+	SnapshotBytes int64
+}
+
+const (
+	defaultStaleness     = 10 * time.Second
+	defaultSnapshotBytes = 64 << 20
+)
+
+// Follower is a replica's state. It is safe for concurrent use.
+type Follower struct {
+	cfg   Config
+	log   *slog.Logger
+	begin time.Time // what proven counts from
+
+	mu    sync.RWMutex       // held for writing while a record is applied
+	state *projections.State // written by the tail only
+
+	applied  atomic.Pointer[mark] // what the state shows
+	last     atomic.Uint64        // a position that the log is known to have reached
+	proven   atomic.Int64         // nanoseconds from begin to the last proof; negative: none
+	damage   atomic.Pointer[damage]
+	waiters  waiters
+	marked   journal.Cursor // where the log was known to be before this start
+	firstEnd proof          // the end of the log at the start
+
+	ready  chan struct{} // closed with the first proof
+	halted chan struct{} // closed when the tail ended for good, or with Close
+
+	snapshots snapshotter
+	watermark watermarker
+
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup
+}
+
+// mark is a place in the log and the chain before it, by which the record that
+// stands there can be recognized.
+type mark struct {
+	journal.Cursor
+	previous events.Chain
+}
+
+// proof is a position that was obtained after a moment.
+type proof struct {
+	position events.Position
+	begun    time.Time
+}
+
+// Start restores the newest snapshot that verifies and begins to follow. It
+// refuses (ErrShortened) a log that ends before a position which this replica
+// is known to have applied. ctx bounds the start only; Close ends the
+// follower. The state may be read at once, but Fresh fails until it has met
+// the end that the log had at the start.
+func Start(ctx context.Context, cfg Config) (*Follower, error) {
+	f, err := newFollower(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.restore(); err != nil {
+		return nil, err
+	}
+	f.firstEnd.begun = f.cfg.Clock()
+	if f.firstEnd.position, err = f.cfg.Journal.Last(ctx); err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	f.reached(f.firstEnd.position)
+	if known := max(f.marked.Position, f.Position()); f.firstEnd.position < known {
+		return nil, fmt.Errorf("%w: it ends at position %d, and %d was applied here",
+			ErrShortened, f.firstEnd.position, known)
+	}
+	life, cancel := context.WithCancelCause(context.Background())
+	f.cancel = cancel
+	f.work.Go(func() { f.tail(life) })
+	f.work.Go(func() { f.prove(life) })
+	if f.cfg.Dir != "" {
+		f.work.Go(func() { f.takeSnapshots(life) })
+		f.work.Go(func() { f.keepWatermark(life) })
+	}
+	return f, nil
+}
+
+func newFollower(cfg Config) (*Follower, error) {
+	if cfg.Journal == nil {
+		return nil, errors.New("follow: no journal")
+	}
+	if cfg.MaxStaleness <= 0 {
+		cfg.MaxStaleness = defaultStaleness
+	}
+	if cfg.SnapshotBytes <= 0 {
+		cfg.SnapshotBytes = defaultSnapshotBytes
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	f := &Follower{
+		cfg: cfg, log: cfg.Logger, begin: cfg.Clock(), state: projections.New(),
+		waiters:   waiters{at: map[events.Position]*waiter{}},
+		ready:     make(chan struct{}),
+		halted:    make(chan struct{}),
+		snapshots: snapshotter{due: make(chan struct{}, 1)},
+		watermark: watermarker{moved: make(chan struct{}, 1)},
+	}
+	f.proven.Store(-1)
+	f.applied.Store(&mark{})
+	return f, nil
+}
+
+// restore reads what was kept in Dir.
+func (f *Follower) restore() error {
+	if f.cfg.Dir == "" {
+		return nil
+	}
+	err := os.MkdirAll(f.cfg.Dir, 0o700)
+	if err != nil {
+		return fmt.Errorf("follow: %w", err)
+	}
+	if f.marked, err = Watermark(f.cfg.Dir); err != nil {
+		return err
+	}
+	state, previous := loadSnapshot(f.cfg.Dir, f.log)
+	if state == nil {
+		return nil
+	}
+	f.state = state
+	f.snapshots.saved.Store(uint64(state.Position))
+	f.applied.Store(&mark{journal.Cursor{Position: state.Position, Chain: state.Chain}, previous})
+	f.log.Info("snapshot restored", "position", state.Position, "tokens", state.Tokens.Len())
+	return nil
+}
+
+// View calls fn with the state. fn must not keep it, change it, block or call
+// View; aggregates that it finds there may be kept. What is visible is at or
+// after Position.
+func (f *Follower) View(fn func(*projections.State)) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	fn(f.state)
+}
+
+// Position is that of the last record that View shows.
+func (f *Follower) Position() events.Position { return f.applied.Load().Position }
+
+// Close stops following, and keeps a snapshot if there is anything new. ctx
+// bounds the snapshot.
+func (f *Follower) Close(ctx context.Context) error {
+	f.cancel(ErrClosed)
+	f.work.Wait()
+	if f.cfg.Dir == "" {
+		return nil
+	}
+	return errors.Join(f.Snapshot(ctx), f.saveWatermark())
+}

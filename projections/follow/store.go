@@ -1,0 +1,188 @@
+package follow
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// A snapshot file is a magic, the chain before the last record that the state
+// shows, the state (in its canonical form, compressed with S2) and the SHA-256
+// of all that before compression. Its name sorts by position.
+const (
+	fileMagic     = "grantlog snapshot 1\n"
+	namePattern   = "state-*.snapshot"
+	nameFormat    = "state-%020d.snapshot"
+	keptSnapshots = 2
+	headerLen     = len(fileMagic) + len(events.Chain{})
+)
+
+var errSnapshot = errors.New("follow: the snapshot does not verify")
+
+// snapshotNames lists the snapshot files, newest first.
+func snapshotNames(dir string) ([]string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, namePattern))
+	slices.Sort(names)
+	slices.Reverse(names)
+	return names, err
+}
+
+// loadSnapshot returns the newest state that verifies and the chain before its
+// last record; nil if there is none. What does not verify is removed: the log
+// has it all.
+func loadSnapshot(dir string, log *slog.Logger) (*projections.State, events.Chain) {
+	if err := removeLeftovers(dir); err != nil {
+		log.Warn("what a crash left unfinished cannot be removed", "err", err)
+	}
+	names, err := snapshotNames(dir)
+	if err != nil {
+		log.Warn("snapshots cannot be listed; the log is replayed", "err", err)
+	}
+	for _, name := range names {
+		state, previous, err := readSnapshot(name)
+		if err == nil {
+			return state, previous
+		}
+		log.Warn("a snapshot is dropped", "file", filepath.Base(name), "err", err)
+		if err := os.Remove(name); err != nil {
+			log.Warn("it cannot be removed", "err", err)
+		}
+	}
+	return nil, events.Chain{}
+}
+
+func readSnapshot(name string) (*projections.State, events.Chain, error) {
+	var previous events.Chain
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, previous, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, previous, err
+	}
+	length := info.Size() - int64(headerLen+sha256.Size)
+	if length < 0 {
+		return nil, previous, errSnapshot
+	}
+	header := make([]byte, headerLen)
+	if _, err := io.ReadFull(file, header); err != nil {
+		return nil, previous, err
+	}
+	if !bytes.HasPrefix(header, []byte(fileMagic)) {
+		return nil, previous, errSnapshot
+	}
+	copy(previous[:], header[len(fileMagic):])
+	sum := sha256.New()
+	sum.Write(header)
+	state, err := projections.Decode(io.TeeReader(s2.NewReader(io.LimitReader(file, length)), sum))
+	if err != nil {
+		return nil, previous, err
+	}
+	want := make([]byte, sha256.Size)
+	if _, err := io.ReadFull(file, want); err != nil || !bytes.Equal(sum.Sum(nil), want) {
+		return nil, previous, errSnapshot
+	}
+	return state, previous, nil
+}
+
+// saveSnapshot writes a snapshot and returns its size.
+func saveSnapshot(ctx context.Context, dir string, state *projections.Frozen, previous events.Chain) (int64, error) {
+	name := fmt.Sprintf(nameFormat, state.Position)
+	return replaceFile(dir, name, func(w io.Writer) error {
+		header := append([]byte(fileMagic), previous[:]...)
+		sum := sha256.New()
+		sum.Write(header)
+		if _, err := w.Write(header); err != nil {
+			return err
+		}
+		// One goroutine: requests need the processors more.
+		packed := s2.NewWriter(w, s2.WriterConcurrency(1))
+		err := state.Encode(io.MultiWriter(sum, packed, interrupter{ctx}))
+		if err := errors.Join(err, packed.Close()); err != nil {
+			return err
+		}
+		_, err = w.Write(sum.Sum(nil))
+		return err
+	})
+}
+
+// dropSnapshots removes all but the newest.
+func dropSnapshots(dir string, keep int) error {
+	names, err := snapshotNames(dir)
+	for _, name := range names[min(keep, len(names)):] {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+// removeLeftovers removes files that a crash kept from being renamed.
+func removeLeftovers(dir string) error {
+	var errs []error
+	for _, pattern := range []string{namePattern, watermarkName} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern+unfinished))
+		errs = append(errs, err)
+		for _, name := range names {
+			errs = append(errs, os.Remove(name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unfinished is how the names of files in the making end.
+const unfinished = ".*.tmp"
+
+// replaceFile makes a file appear whole or not at all, also after a crash.
+func replaceFile(dir, name string, write func(io.Writer) error) (size int64, err error) {
+	file, err := os.CreateTemp(dir, name+unfinished)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
+		}
+	}()
+	buffered := bufio.NewWriterSize(file, 256<<10)
+	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
+		return 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if err := file.Sync(); err != nil {
+		return 0, err
+	}
+	if err := os.Rename(file.Name(), filepath.Join(dir, name)); err != nil {
+		return 0, err
+	}
+	return info.Size(), errors.Join(file.Close(), syncDir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// interrupter is a writer that fails when its context has ended.
+type interrupter struct{ ctx context.Context }
+
+func (i interrupter) Write(b []byte) (int, error) { return len(b), context.Cause(i.ctx) }

@@ -1,0 +1,100 @@
+package projections
+
+import (
+	"crypto/sha256"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// Frozen is a state as it was at one position. It never changes, whatever is
+// applied to the State that it was taken from, and may be read concurrently
+// with that.
+type Frozen struct {
+	Position events.Position
+	Chain    events.Chain
+	Time     time.Time
+
+	organizations map[string]*Organization
+	applications  map[string]*Application
+	keys          Keys
+	tokens        Tokens // for reading slots only; it has no index
+}
+
+// Freeze takes a copy of the state without copying its tokens: later changes
+// copy the chunks they touch. It counts as a change of the State, so it must
+// not run beside Apply or another Freeze; beside readers it may.
+func (s *State) Freeze() *Frozen {
+	f := s.alias()
+	f.organizations = maps.Clone(f.organizations)
+	f.applications = maps.Clone(f.applications)
+	f.keys.byID = maps.Clone(f.keys.byID)
+	f.keys.active = maps.Clone(f.keys.active)
+	f.keys.sealing = maps.Clone(f.keys.sealing)
+
+	t := &f.tokens
+	t.chunks = slices.Clone(t.chunks)
+	t.lists = slices.Clone(t.lists)
+	t.applications.values = slices.Clone(t.applications.values)
+	t.origins.values = slices.Clone(t.origins.values)
+	t.users.values = slices.Clone(t.users.values)
+	for i := range s.Tokens.shared {
+		s.Tokens.shared[i] = true
+	}
+	return f
+}
+
+// alias returns the state's own data in the form of a Frozen.
+func (s *State) alias() *Frozen {
+	t := s.Tokens
+	return &Frozen{
+		Position: s.Position, Chain: s.Chain, Time: s.Time,
+		organizations: s.Organizations.byID,
+		applications:  s.Applications.byID,
+		keys:          *s.Keys,
+		tokens: Tokens{
+			chunks: t.chunks, count: t.count, lists: t.lists,
+			applications: interned[string]{values: t.applications.values},
+			origins:      interned[origin]{values: t.origins.values},
+			users:        interned[string]{values: t.users.values},
+		},
+	}
+}
+
+// Hash is the SHA-256 of what Encode writes: equal for equal histories, on
+// every machine.
+func (f *Frozen) Hash() (sum [32]byte) {
+	h := sha256.New()
+	if err := f.Encode(h); err != nil {
+		// A hash takes everything, and every value came out of JSON.
+		panic("projections: a state that cannot be encoded: " + err.Error())
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// Hash is the hash of the state as it is now.
+func (s *State) Hash() [32]byte { return s.alias().Hash() }
+
+// Encode writes the state in its canonical form: the same bytes for the same
+// history, however the tables came to be laid out. The form is described in
+// sections.go.
+func (f *Frozen) Encode(w io.Writer) error {
+	e := newSectionWriter(w)
+	e.head(f)
+	for _, id := range slices.Sorted(maps.Keys(f.organizations)) {
+		e.json(sectionOrganization, f.organizations[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.applications)) {
+		e.json(sectionApplication, f.applications[id])
+	}
+	for _, k := range f.keys.Published() {
+		e.json(sectionKey, k)
+	}
+	e.json(sectionKeyring, f.keys.ring())
+	e.tokens(&f.tokens)
+	return e.close()
+}

@@ -1,0 +1,73 @@
+package projections
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// Organization is a tenant with its scope catalogue. Values are immutable.
+type Organization struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"name"`
+	PartnerID string          `json:"partnerId,omitempty"`
+	Limits    events.Limits   `json:"limits,omitzero"`
+	Scopes    []events.Scope  `json:"scopes,omitempty"` // the catalogue; empty: any scope
+	CreatedAt time.Time       `json:"createdAt"`
+	Revision  events.Position `json:"revision"` // guard of edits
+}
+
+// Knows reports whether an application of the organization may be given a
+// scope: any scope while the catalogue is empty.
+func (o *Organization) Knows(scope string) bool {
+	return len(o.Scopes) == 0 || slices.ContainsFunc(o.Scopes, func(s events.Scope) bool { return s.Name == scope })
+}
+
+// Organizations is what the log says of tenants.
+type Organizations struct {
+	byID map[string]*Organization
+}
+
+// Get finds an organization.
+func (p *Organizations) Get(id string) (*Organization, bool) {
+	o, ok := p.byID[id]
+	return o, ok
+}
+
+// IDs lists the organizations in order of their ids.
+func (p *Organizations) IDs() []string { return slices.Sorted(maps.Keys(p.byID)) }
+
+func newOrganizations() *Organizations {
+	return &Organizations{byID: map[string]*Organization{}}
+}
+
+func (p *Organizations) create(at at, d *events.OrganizationCreated) {
+	if _, taken := p.byID[d.ID]; taken {
+		return
+	}
+	p.byID[d.ID] = &Organization{
+		ID: d.ID, Name: d.Name, PartnerID: d.PartnerID, Limits: d.Limits,
+		CreatedAt: at.time, Revision: at.revision(),
+	}
+}
+
+func (p *Organizations) edit(at at, id string, change func(*Organization)) {
+	old, ok := p.byID[id]
+	if !ok {
+		return
+	}
+	o := *old
+	change(&o)
+	o.Revision = at.revision()
+	p.byID[id] = &o
+}
+
+func (p *Organizations) update(at at, d *events.OrganizationUpdated) {
+	p.edit(at, d.ID, func(o *Organization) { o.Name, o.PartnerID, o.Limits = d.Name, d.PartnerID, d.Limits })
+}
+
+func (p *Organizations) setScopes(at at, d *events.ScopesSet) {
+	p.edit(at, d.ID, func(o *Organization) { o.Scopes = d.Scopes })
+}

@@ -1,0 +1,199 @@
+package projections_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+func encoded(t require, f *projections.Frozen) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f.Encode(&b); err != nil {
+		t.Fatalf("encode: %v", err)
+	}
+	return b.Bytes()
+}
+
+func restored(t require, snapshot []byte) *projections.State {
+	t.Helper()
+	s, err := projections.Decode(bytes.NewReader(snapshot))
+	if err != nil {
+		t.Fatalf("decode: %v", err)
+	}
+	return s
+}
+
+// A snapshot anywhere, restored, goes on as if nothing had happened, and the
+// frozen copy does not notice what is applied after it was taken.
+func TestReplayEqualsSnapshotAndTail(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pages, cut := drawn(t)
+		s := replayed(t, pages[:cut])
+		atCut := s.Hash()
+		frozen := s.Freeze()
+		for _, p := range pages[cut:] {
+			apply(t, s, p)
+		}
+		if frozen.Hash() != atCut {
+			t.Fatalf("the frozen copy changed")
+		}
+		again := restored(t, encoded(t, frozen))
+		if again.Hash() != atCut {
+			t.Fatalf("the restored state differs at the cut")
+		}
+		for _, p := range pages[cut:] {
+			apply(t, again, p)
+		}
+		if again.Hash() != s.Hash() {
+			t.Fatalf("the restored state went on differently")
+		}
+	})
+}
+
+func TestHashIsThatOfTheHistory(t *testing.T) {
+	pages := longHistory(2000)
+	want := replayed(t, pages).Hash()
+	for _, procs := range []int{1, 2, 8} {
+		former := runtime.GOMAXPROCS(procs)
+		got := replayed(t, pages).Hash()
+		runtime.GOMAXPROCS(former)
+		if got != want {
+			t.Errorf("another hash with GOMAXPROCS %d", procs)
+		}
+	}
+	if replayed(t, pages[:len(pages)-1]).Hash() == want {
+		t.Error("the last record does not show in the hash")
+	}
+}
+
+// longHistory issues for many applications and users, so that sections,
+// chunks and buckets fill up, and ends and sweeps some of it.
+func longHistory(issues int) []page {
+	pages := []page{
+		on("acme", 0, created("a1", false)),
+		on("acme", 0, created("a2", false)),
+		on("acme", 0, &events.OrganizationCreated{ID: "acme", Name: "Acme"}),
+	}
+	for n := 0; n < issues; n += 10 {
+		after := time.Duration(n) * time.Second / 10
+		var data []events.Data
+		for i := range 10 {
+			d := issued(n+i, []string{"a1", "a2", "gone"}[(n+i)%3], 1, after, time.Duration(60+(n+i)%600)*time.Second)
+			d.User = []string{"", "u1", "u2", "u3"}[(n+i)%4]
+			data = append(data, d)
+		}
+		pages = append(pages, on("acme", after, data...))
+		if n%50 == 0 {
+			pages = append(pages, on("acme", after, &events.TokenRevoked{ID: tokenID(n), Application: "a1"}))
+		}
+	}
+	return pages
+}
+
+func TestSectionsOfManyTokens(t *testing.T) {
+	s := replayed(t, longHistory(30_000))
+	if s.Tokens.Len() < 2_000 {
+		t.Fatalf("only %d tokens", s.Tokens.Len())
+	}
+	snapshot := encoded(t, s.Freeze())
+	if again := restored(t, snapshot); !bytes.Equal(encoded(t, again.Freeze()), snapshot) {
+		t.Error("another encoding after a restore")
+	}
+}
+
+// Damage may go unnoticed here, as the file's hash is checked elsewhere, but
+// it never panics and is never taken for another kind of error.
+func TestDamagedSnapshot(t *testing.T) {
+	snapshot := encoded(t, replayed(t, longHistory(30)).Freeze())
+	for i := range snapshot {
+		for _, mask := range []byte{1, 0x80, 0xff} {
+			b := bytes.Clone(snapshot)
+			b[i] ^= mask
+			if _, err := projections.Decode(bytes.NewReader(b)); err != nil && !errors.Is(err, projections.ErrSnapshot) {
+				t.Fatalf("byte %d: %v", i, err)
+			}
+		}
+		if _, err := projections.Decode(bytes.NewReader(snapshot[:i])); !errors.Is(err, projections.ErrSnapshot) {
+			t.Fatalf("cut at %d: %v", i, err)
+		}
+	}
+	if _, err := projections.Decode(bytes.NewReader(append(snapshot, 0))); !errors.Is(err, projections.ErrSnapshot) {
+		t.Fatalf("trailing byte: %v", err)
+	}
+}
+
+func TestClaimedLengthAllocatesNothing(t *testing.T) {
+	head := encoded(t, projections.New().Freeze())[:16]
+	b := binary.AppendUvarint(append(head, 1), 60<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := projections.Decode(bytes.NewReader(b)); !errors.Is(err, projections.ErrSnapshot) {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+		t.Errorf("allocated %d bytes for a section that is not there", grown)
+	}
+}
+
+// FuzzDecodeSnapshot: what is accepted is a state like any other.
+func FuzzDecodeSnapshot(f *testing.F) {
+	f.Add(encoded(f, projections.New().Freeze()))
+	f.Add(encoded(f, replayed(f, longHistory(40)).Freeze()))
+	f.Fuzz(func(t *testing.T, snapshot []byte) {
+		s, err := projections.Decode(bytes.NewReader(snapshot))
+		if err != nil {
+			return
+		}
+		again := restored(t, encoded(t, s.Freeze()))
+		if again.Hash() != s.Hash() {
+			t.Fatal("another hash after a restore")
+		}
+		p := on("acme", time.Hour, issued(1, "a1", 1, time.Hour, time.Minute))
+		apply(t, s, p)
+		apply(t, again, p)
+		if again.Hash() != s.Hash() {
+			t.Fatal("the restored state went on differently")
+		}
+	})
+}
+
+var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; an existing one is never changed")
+
+// A change of the canonical form, or of the fold, raises the schema.
+func TestGoldenSnapshot(t *testing.T) {
+	const file = "testdata/snapshot.v1"
+	pages := append(longHistory(40),
+		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
+		on("", time.Minute,
+			&events.KeyCreated{
+				ID: "k1", Algorithm: "ES256", Public: events.RawJSON(`{"kty":"EC"}`),
+				Sealed: []byte("sealed"), NotBefore: epoch,
+			},
+			&events.KeyActivated{ID: "k1"}),
+		on("", time.Minute, &events.SealingKeyCreated{ID: "d1", Wrapped: []byte("wrapped")}),
+	)
+	got := encoded(t, replayed(t, pages).Freeze())
+	want, err := os.ReadFile(file)
+	if *rewrite && errors.Is(err, fs.ErrNotExist) {
+		want, err = got, os.WriteFile(file, got, 0o644)
+	}
+	if err != nil {
+		t.Fatalf("%v (go test -run TestGoldenSnapshot -rewrite adds it)", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("not the bytes of %s", file)
+	}
+}

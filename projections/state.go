@@ -1,0 +1,107 @@
+// Package projections owns what is true now: a pure fold of the log's events.
+//
+// A State is single-threaded: Apply has no clock, no randomness and no I/O, so
+// the same records give the same state, and the same Hash, on every machine.
+// Whoever shares one among goroutines (package follow) brings the lock.
+// Aggregates are immutable values that an event replaces whole; a reader may
+// keep a pointer it was given.
+package projections
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// State is everything that the log up to Position says.
+type State struct {
+	Position events.Position // last applied record
+	Chain    events.Chain    // running hash at Position
+	Time     time.Time       // greatest event time so far: the log's own clock
+
+	Organizations *Organizations
+	Applications  *Applications
+	Tokens        *Tokens
+	Keys          *Keys
+}
+
+// New returns the state before the first record.
+func New() *State {
+	return &State{
+		Organizations: newOrganizations(),
+		Applications:  newApplications(),
+		Tokens:        newTokens(),
+		Keys:          newKeys(),
+	}
+}
+
+// at is where and when an event stands.
+type at struct {
+	position     events.Position
+	ordinal      int // place in its page
+	time         time.Time
+	organization string
+	bootstrap    bool // written to the bootstrap subject, not the aggregate's own
+}
+
+// revision is what the guard of the aggregate's own subject will expect.
+func (a at) revision() events.Position {
+	if a.bootstrap {
+		return 0
+	}
+	return a.position
+}
+
+// Record is what Apply needs to know of the page an event stands in.
+type Record struct {
+	Position events.Position
+	Subject  string
+}
+
+// Apply folds one event in. ordinal is its place in its page. An event type
+// that it does not know is an error: the caller must stop, not skip.
+func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
+	at := at{
+		position: r.Position, ordinal: ordinal, time: e.Time, organization: e.Organization,
+		bootstrap: r.Subject == events.BootstrapSubject(),
+	}
+	if e.Time.After(s.Time) {
+		s.Time = e.Time
+		s.Tokens.expire(s.Time)
+	}
+	switch d := e.Data.(type) {
+	case *events.TokenIssued:
+		s.issue(at, d)
+	case *events.TokenRevoked:
+		s.revoke(at, d)
+	case *events.OrganizationCreated:
+		s.Organizations.create(at, d)
+	case *events.OrganizationUpdated:
+		s.Organizations.update(at, d)
+	case *events.ScopesSet:
+		s.Organizations.setScopes(at, d)
+	case *events.ApplicationCreated:
+		s.Applications.create(at, d)
+	case *events.ApplicationUpdated:
+		s.Applications.update(at, d)
+	case *events.SecretRotated:
+		s.Applications.rotate(at, d)
+	case *events.ApplicationTokensRevoked:
+		s.Applications.endTokens(at, d)
+	case *events.ApplicationDeleted:
+		s.Applications.remove(at, d)
+	case *events.KeyCreated:
+		s.Keys.create(at, d)
+	case *events.KeyActivated:
+		s.Keys.activate(at, d)
+	case *events.KeyRetired:
+		s.Keys.retire(at, d)
+	case *events.SealingKeyCreated:
+		s.Keys.addSealing(at, d)
+	case *events.BeaconSent:
+	default:
+		return fmt.Errorf("projections: no fold for %s version %d", e.Type, e.Version)
+	}
+	return nil
+}

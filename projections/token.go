@@ -1,0 +1,140 @@
+package projections
+
+import (
+	"crypto/subtle"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// Liveness is what the log says of a token at a moment.
+type Liveness int
+
+const (
+	// Unknown: the log does not show the token, or not that exact string.
+	// One whose lifetime is over becomes unknown when its minute is swept.
+	Unknown Liveness = iota
+	// Live: issued, unexpired, and nothing ended it.
+	Live
+	// Expired: its lifetime is over, whatever else happened to it.
+	Expired
+	// Revoked: something in the log ended it, or it never was alive.
+	Revoked
+)
+
+func (l Liveness) String() string {
+	switch l {
+	case Live:
+		return "live"
+	case Expired:
+		return "expired"
+	case Revoked:
+		return "revoked"
+	}
+	return "unknown"
+}
+
+// Token is an issued access token, as the log shows it.
+type Token struct {
+	ID           events.TokenID
+	Digest       events.TokenDigest
+	Position     events.Position // of the record that issued it
+	Ordinal      int             // place in that record
+	Application  string          // application id
+	Organization string
+	Secret       int // version of the client secret it was decided on; 0: public client
+	User         string
+	Grant        string // grant_type
+	Scope        string // space-delimited
+	Key          string // kid
+	IssuedAt     int64  // Unix seconds
+	ExpiresAt    int64  // Unix seconds
+	// Ended: revoked by itself, or dead on arrival. What ended it together
+	// with others (its secret, its application) is not noted here; see
+	// State.Liveness.
+	Ended bool
+}
+
+// Place says where the token stands in its application's listing.
+func (t Token) Place() TokenPlace {
+	return TokenPlace{Position: t.Position, Ordinal: t.Ordinal, ID: t.ID}
+}
+
+// Token finds an issued token that the log has not swept yet.
+func (s *State) Token(id events.TokenID) (Token, bool) {
+	slot := s.Tokens.find(id)
+	if slot == 0 {
+		return Token{}, false
+	}
+	return s.Tokens.view(slot), true
+}
+
+// Lookup finds a token by its jti and judges it. A digest other than that of
+// the string that was issued gives Unknown, and takes as long.
+func (s *State) Lookup(id events.TokenID, digest events.TokenDigest, now time.Time) (Token, Liveness) {
+	t, ok := s.Token(id)
+	if !ok || subtle.ConstantTimeCompare(t.Digest[:], digest[:]) != 1 {
+		return Token{}, Unknown
+	}
+	return t, s.Liveness(t, now)
+}
+
+// Liveness judges a token that State.Token, Lookup or TokensOf returned: it is
+// live if it has not expired at now and nothing in the log ended it, its
+// secret or its application.
+func (s *State) Liveness(t Token, now time.Time) Liveness {
+	if now.Unix() >= t.ExpiresAt {
+		return Expired
+	}
+	if t.Ended {
+		return Revoked
+	}
+	a, ok := s.Applications.Get(t.Application)
+	if !ok || a.Organization != t.Organization || !a.backs(t.Secret, now) {
+		return Revoked
+	}
+	// Later than its application's creation too: an id that the log shows
+	// again after a deletion must not revive what the deletion ended.
+	if t.Position <= a.Created || t.Position <= a.TokensEnded {
+		return Revoked
+	}
+	return Live
+}
+
+// backs reports whether a token decided on a secret version counts at now.
+func (a *Application) backs(secret int, now time.Time) bool {
+	if secret == 0 {
+		return a.Public()
+	}
+	s, ok := a.Secret(secret)
+	return ok && s.Live(now)
+}
+
+// issue records a token as the log shows it. The log's order judges it: on a
+// secret or for an application that ended before, it is dead on arrival and
+// nothing revives it. Of two with one jti the first counts.
+func (s *State) issue(at at, d *events.TokenIssued) {
+	if s.Tokens.find(d.ID) != 0 {
+		return
+	}
+	a, ok := s.Applications.Get(d.Application)
+	s.Tokens.insert(&Token{
+		ID: d.ID, Digest: d.Digest, Position: at.position, Ordinal: at.ordinal,
+		Application: d.Application, Organization: at.organization, Secret: d.Secret,
+		User: d.User, Grant: d.Grant, Scope: d.Scope, Key: d.Key,
+		IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt,
+		Ended: !ok || a.Organization != at.organization || !a.backs(d.Secret, at.time),
+	})
+}
+
+// revoke ends a token, if it is the named application's and that belongs to
+// the organization whose subject the event was written to.
+func (s *State) revoke(at at, d *events.TokenRevoked) {
+	slot := s.Tokens.find(d.ID)
+	if slot == 0 {
+		return
+	}
+	if t := s.Tokens.view(slot); t.Organization == at.organization && t.Application == d.Application {
+		s.Tokens.edit(slot).end()
+	}
+}

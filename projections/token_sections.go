@@ -1,0 +1,95 @@
+package projections
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// A section of tokens is the application's id and then, for each token in log
+// order, the fields below. Numbers that grow are differences to the token
+// before in the section; an origin and a user are written out at first use and
+// afterwards named by their number in the section, from 1.
+//
+//	jti, digest  16 bytes each
+//	position     uvarint, difference
+//	ordinal      uvarint
+//	issued at    varint, difference
+//	lifetime     varint
+//	origin       uvarint; 0: organization, secret, scope, grant, key follow
+//	user         uvarint; 0: it follows
+//	ended        one byte
+const sectionTarget = 256 << 10 // a section ends with the token that fills it
+
+// tokens writes the sections of all applications, in the order of their ids.
+func (e *sectionWriter) tokens(t *Tokens) {
+	var apps []uint32
+	for app, l := range t.lists {
+		if l.oldest != 0 {
+			apps = append(apps, uint32(app))
+		}
+	}
+	slices.SortFunc(apps, func(a, b uint32) int {
+		return strings.Compare(t.applications.value(a), t.applications.value(b))
+	})
+	w := tokenWriter{origins: map[uint32]uint64{}, users: map[uint32]uint64{}}
+	for _, app := range apps {
+		w.begin(e.buf, t.applications.value(app))
+		for slot := t.lists[app].oldest; slot != 0; slot = t.at(slot).newer {
+			if len(w.buf) >= sectionTarget {
+				e.section(sectionTokens, w.buf)
+				w.begin(w.buf, t.applications.value(app))
+			}
+			w.token(t, slot)
+		}
+		e.section(sectionTokens, w.buf)
+		e.buf = w.buf
+	}
+}
+
+type tokenWriter struct {
+	buf      []byte
+	position events.Position // of the token before
+	issuedAt int64
+	origins  map[uint32]uint64 // place in the table → number in the section
+	users    map[uint32]uint64
+}
+
+func (w *tokenWriter) begin(buf []byte, application string) {
+	w.buf = appendString(buf[:0], application)
+	w.position, w.issuedAt = 0, 0
+	clear(w.origins)
+	clear(w.users)
+}
+
+func (w *tokenWriter) token(t *Tokens, slot uint32) {
+	e := t.at(slot)
+	b := append(append(w.buf, e.id[:]...), e.digest[:]...)
+	b = binary.AppendUvarint(b, uint64(e.position-w.position))
+	b = binary.AppendUvarint(b, uint64(e.ordinal()))
+	b = binary.AppendVarint(b, e.issuedAt-w.issuedAt)
+	b = binary.AppendVarint(b, e.expiresAt-e.issuedAt)
+	b = binary.AppendUvarint(b, w.origins[e.origin])
+	if w.origins[e.origin] == 0 {
+		w.origins[e.origin] = uint64(len(w.origins) + 1)
+		o := t.origins.value(e.origin)
+		b = appendString(b, o.organization)
+		b = binary.AppendVarint(b, int64(o.secret))
+		b = appendString(b, o.scope)
+		b = appendString(b, o.grant)
+		b = appendString(b, o.key)
+	}
+	b = binary.AppendUvarint(b, w.users[e.user])
+	if w.users[e.user] == 0 {
+		w.users[e.user] = uint64(len(w.users) + 1)
+		b = appendString(b, t.users.value(e.user))
+	}
+	w.buf = append(b, byte(e.place&1))
+	w.position, w.issuedAt = e.position, e.issuedAt
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
