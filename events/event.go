@@ -26,7 +26,7 @@ type Data interface {
 // Actor says who caused an event. All of it is derived by the server from the
 // authenticated caller; none of it is taken from a request as given.
 type Actor struct {
-	Application string `json:"application,omitempty"` // application id
+	Application string `json:"application,omitempty"` // application id, or a service credential's client_id
 	User        string `json:"user,omitempty"`        // user id
 	Replica     string `json:"-"`                     // written once per page
 }

@@ -129,6 +129,8 @@ func fill(v reflect.Value, name string) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(len(name)) * 60)
+	case reflect.Uint64:
+		v.SetUint(uint64(len(name)))
 	case reflect.Uint8:
 		v.SetUint(uint64(0xa0 + len(name)))
 	default:

@@ -53,6 +53,7 @@ func appendTokenIssued(dst []byte, t *TokenIssued) []byte {
 	dst = appendString(append(dst, `","application":`...), t.Application)
 	dst = strconv.AppendInt(append(dst, `,"secret":`...), int64(t.Secret), 10)
 	dst = appendOptional(dst, `,"user":`, t.User)
+	dst = appendOptional(dst, `,"service":`, t.Service)
 	dst = appendString(append(dst, `,"grant":`...), t.Grant)
 	dst = appendString(append(dst, `,"scope":`...), t.Scope)
 	dst = appendString(append(dst, `,"key":`...), t.Key)
@@ -119,7 +120,7 @@ func (c *cursor) actor(a *Actor) bool {
 }
 
 func (c *cursor) tokenIssued(t *TokenIssued) bool {
-	t.User = ""
+	t.User, t.Service = "", ""
 	ok := c.literal(`{"jti":"`) && c.hex(t.ID[:]) &&
 		c.literal(`,"digest":"`) && c.hex(t.Digest[:]) &&
 		c.member(`,"application":"`, &t.Application) && c.literal(`,"secret":`)
@@ -132,6 +133,7 @@ func (c *cursor) tokenIssued(t *TokenIssued) bool {
 	}
 	t.Secret = int(secret)
 	ok = c.optional(`,"user":"`, &t.User) &&
+		c.optional(`,"service":"`, &t.Service) &&
 		c.member(`,"grant":"`, &t.Grant) &&
 		c.member(`,"scope":"`, &t.Scope) &&
 		c.member(`,"key":"`, &t.Key) && c.literal(`,"issuedAt":`)

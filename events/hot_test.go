@@ -31,15 +31,15 @@ func decodeReference(b []byte) (*decoder, error) {
 }
 
 func FuzzHotEncode(f *testing.F) {
-	f.Add("e_1", "acme", "a_1", "u_1", "r_1", "e_0", "a_1", "u_1", "client_credentials", "read:x write:x", "k_1", 1, int64(1795346054), int64(1795349654), int64(1795346054123456), []byte("jti"))
-	f.Add("e_2", "acme", "", "u_1", "r_1", "", "a_1", "", "password", "", "k_1", 0, int64(0), int64(1), int64(1), []byte{1})
-	f.Add("e", "", "", "", "", "", "", "", "", "", "", 0, int64(0), int64(-1), int64(0), []byte{})
-	f.Add("\"\\/<>&", "\u2028\u2029", "\x00\x1f\x7f", "\xff\xc0", "é", "😀", "\b\f\n\r\t", "\ufffd", "\ud7ff", "a\xf0\x9f", "'", -1, int64(1)<<62, int64(-1)<<63, int64(-62135596800000000), []byte{255})
-	f.Fuzz(func(t *testing.T, id, organization, actorApplication, actorUser, correlation, causation, application, user, grant, scope, key string,
+	f.Add("e_1", "acme", "a_1", "u_1", "r_1", "e_0", "a_1", "u_1", "s_1", "client_credentials", "read:x write:x", "k_1", 1, int64(1795346054), int64(1795349654), int64(1795346054123456), []byte("jti"))
+	f.Add("e_2", "acme", "", "u_1", "r_1", "", "a_1", "", "5-1", "password", "", "k_1", 0, int64(0), int64(1), int64(1), []byte{1})
+	f.Add("e", "", "", "", "", "", "", "", "", "", "", "", 0, int64(0), int64(-1), int64(0), []byte{})
+	f.Add("\"\\/<>&", "\u2028\u2029", "\x00\x1f\x7f", "\xff\xc0", "é", "😀", "\b\f\n\r\t", "\ufffd", "\x1f", "\ud7ff", "a\xf0\x9f", "'", -1, int64(1)<<62, int64(-1)<<63, int64(-62135596800000000), []byte{255})
+	f.Fuzz(func(t *testing.T, id, organization, actorApplication, actorUser, correlation, causation, application, user, service, grant, scope, key string,
 		secret int, issuedAt, expiresAt, micros int64, jti []byte,
 	) {
 		issued := &TokenIssued{
-			Application: application, Secret: secret, User: user, Grant: grant, Scope: scope, Key: key,
+			Application: application, Secret: secret, User: user, Service: service, Grant: grant, Scope: scope, Key: key,
 			IssuedAt: issuedAt, ExpiresAt: expiresAt,
 		}
 		copy(issued.ID[:], jti)

@@ -14,12 +14,21 @@ var catalogue = newRegistry(
 	onOrganization(func(d *OrganizationCreated) string { return d.ID }),
 	onOrganization(func(d *OrganizationUpdated) string { return d.ID }),
 	onOrganization(func(d *ScopesSet) string { return d.ID }),
+	onOrganization(func(d *UpstreamsSet) string { return d.ID }),
 
 	onApplication(func(d *ApplicationCreated) string { return d.ID }),
 	onApplication(func(d *ApplicationUpdated) string { return d.ID }),
 	revocation[SecretRotated](),
 	revocation[ApplicationTokensRevoked](),
 	revocation[ApplicationDeleted](),
+
+	onService(func(d *ServiceCreated) string { return d.ID }),
+	onService(func(d *ServiceUpdated) string { return d.ID }),
+	onService(func(d *ServiceAuthEnabled) string { return d.ID }),
+	onService(func(d *ServiceCredentialAdded) string { return d.ID }),
+	revocation[ServiceAuthDisabled](),
+	revocation[ServiceCredentialRemoved](),
+	revocation[ServiceDeleted](),
 
 	paged[TokenIssued](FamilyTokens, TokensSubject()),
 	revocation[TokenRevoked](),
@@ -29,6 +38,7 @@ var catalogue = newRegistry(
 	edited[KeyRetired](KeysSubject()),
 	edited[SealingKeyCreated](SealingSubject()),
 
+	paged[UsageRecorded](FamilyUsage, UsageSubject()),
 	paged[BeaconSent](FamilyBeacons, BeaconsSubject()),
 )
 
@@ -110,6 +120,13 @@ func onOrganization[T any, P payload[T]](id func(P) string, up ...upcaster) *ent
 func onApplication[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
 	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
 		return checked(ApplicationSubject(organization, id(d)), organization, id(d))
+	}, up)
+}
+
+// onService registers an edit of a service, whose uuid it is told.
+func onService[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
+		return checked(ServiceSubject(organization, id(d)), organization, id(d))
 	}, up)
 }
 

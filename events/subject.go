@@ -23,6 +23,8 @@ const (
 	FamilyAggregate
 	// FamilyBeacons: paged, conflict-free.
 	FamilyBeacons
+	// FamilyUsage: paged, conflict-free, all organizations together.
+	FamilyUsage
 )
 
 // TokensSubject carries issuances of all organizations.
@@ -37,9 +39,17 @@ func RevocationsSubject(organization string) string {
 // BeaconsSubject carries freshness proofs.
 func BeaconsSubject() string { return subjectPrefix + "beacons" }
 
+// UsageSubject carries every replica's accounts of guarded calls.
+func UsageSubject() string { return subjectPrefix + "usage" }
+
 // ApplicationSubject guards the edits of an application.
 func ApplicationSubject(organization, id string) string {
 	return subjectPrefix + "applications." + organization + "." + id
+}
+
+// ServiceSubject guards the edits of a service and the adding of credentials.
+func ServiceSubject(organization, uuid string) string {
+	return subjectPrefix + "services." + organization + "." + uuid
 }
 
 // OrganizationSubject guards the edits of an organization and its catalogue.

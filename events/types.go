@@ -103,14 +103,15 @@ type ApplicationDeleted struct {
 type TokenIssued struct {
 	ID          TokenID     `json:"jti"`
 	Digest      TokenDigest `json:"digest"`
-	Application string      `json:"application"`    // application id
-	Secret      int         `json:"secret"`         // secret version, from 1; 0 for a public client
-	User        string      `json:"user,omitempty"` // user id, for grants that have one
-	Grant       string      `json:"grant"`          // grant_type
-	Scope       string      `json:"scope"`          // space-delimited, RFC 6749 section 3.3
-	Key         string      `json:"key"`            // kid of the signing key
-	IssuedAt    int64       `json:"issuedAt"`       // Unix seconds
-	ExpiresAt   int64       `json:"expiresAt"`      // Unix seconds
+	Application string      `json:"application"`       // application id, or the credential's client_id
+	Secret      int         `json:"secret"`            // secret version, from 1; 0 for a public client and a credential
+	User        string      `json:"user,omitempty"`    // user id, for grants that have one
+	Service     string      `json:"service,omitempty"` // uuid, for the token of a service's credential
+	Grant       string      `json:"grant"`             // grant_type
+	Scope       string      `json:"scope"`             // space-delimited, RFC 6749 section 3.3
+	Key         string      `json:"key"`               // kid of the signing key
+	IssuedAt    int64       `json:"issuedAt"`          // Unix seconds
+	ExpiresAt   int64       `json:"expiresAt"`         // Unix seconds
 }
 
 // TokenRevoked ends one token.

@@ -10,19 +10,24 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
 	"github.com/grantlog/grantlog/handlers/applications"
+	"github.com/grantlog/grantlog/handlers/audit"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/forwardauth"
+	"github.com/grantlog/grantlog/handlers/guard"
 	"github.com/grantlog/grantlog/handlers/health"
 	"github.com/grantlog/grantlog/handlers/introspect"
 	"github.com/grantlog/grantlog/handlers/keys"
@@ -30,6 +35,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/openapi"
 	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/handlers/revocations"
 	"github.com/grantlog/grantlog/handlers/revoke"
 	"github.com/grantlog/grantlog/handlers/sign"
 	"github.com/grantlog/grantlog/handlers/token"
@@ -64,6 +70,10 @@ type Server struct {
 	health *health.Endpoint
 	emit   *emit.Emitter
 	hasher credential.Hasher
+	feed   *revocations.Endpoint
+	guard  *guard.Guard
+
+	stopping chan struct{} // closed by Stopping
 }
 
 // mounter is an endpoint family.
@@ -89,17 +99,35 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher,
-		health: &health.Endpoint{Follower: cfg.Follower, LogReplicas: cfg.LogReplicas},
+		health:   &health.Endpoint{Follower: cfg.Follower, LogReplicas: cfg.LogReplicas},
+		stopping: make(chan struct{}),
 	}
+	s.guard = guard.New(guard.Config{
+		Authn: callers, Emit: emitter, Fresh: cfg.Follower.Fresh,
+		Issuer: cfg.Issuer, Replica: cfg.Journal.Replica(), Log: cfg.Log,
+	})
+	s.feed = revocations.New(revocations.Config{
+		Authn: callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Stopping: s.stopping,
+	})
+	root := s.echo.Group("")
 	// These answer whatever the state of the log.
-	mount(s.echo.Group(""), s.health, described, openapi.Endpoint{})
-	// These answer only from a state that is fresh, and as new as the caller asks.
-	mount(s.echo.Group("", consistency.Middleware(cfg.Follower)),
+	mount(root, s.health, described, openapi.Endpoint{})
+	// All others answer only from a state that is fresh, and as new as the
+	// caller asks. (A group with middleware of its own would answer 404 for a
+	// wrong method.)
+	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(cfg.Follower)))
+	mount(root,
 		tokens,
 		&introspect.Endpoint{Authn: callers},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
 		&applications.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
 		&keys.Endpoint{Authn: callers, Keeper: keeper},
+		&forwardauth.Endpoint{Guard: s.guard},
+		s.feed,
+		&audit.Endpoint{Config: audit.Config{
+			Authn: callers, Cursors: cursors, Position: cfg.Follower.Position, WaitFor: cfg.Follower.WaitFor,
+			Read: cfg.Journal.Read, Stopping: s.stopping,
+		}},
 	)
 	return s, nil
 }
@@ -107,6 +135,23 @@ func New(cfg Config) (*Server, error) {
 func mount(g *echo.Group, endpoints ...mounter) {
 	for _, e := range endpoints {
 		e.Mount(g)
+	}
+}
+
+// exempt keeps a middleware away from the routes that exist already.
+func exempt(routes []*echo.Route, m echo.MiddlewareFunc) echo.MiddlewareFunc {
+	exempted := map[string]bool{}
+	for _, r := range routes {
+		exempted[r.Path] = true
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		guarded := m(next)
+		return func(c echo.Context) error {
+			if exempted[c.Path()] {
+				return next(c)
+			}
+			return guarded(c)
+		}
 	}
 }
 
@@ -150,10 +195,12 @@ func newEcho(cfg Config) *echo.Echo {
 	return e
 }
 
-// nameRequest gives every answer its X-Request-Id.
+// nameRequest gives every answer its X-Request-Id, and keeps it out of caches
+// unless its handler says otherwise.
 func nameRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		oauth.RequestID(c)
+		c.Response().Header().Set("Cache-Control", "no-store")
 		return next(c)
 	}
 }
@@ -170,7 +217,12 @@ func (w slogWriter) Write(b []byte) (int, error) {
 func (s *Server) Prepare(ctx context.Context) error { return s.keeper.EnsureFirst(ctx) }
 
 // Run does the background work of a replica until ctx ends.
-func (s *Server) Run(ctx context.Context) { s.keeper.Run(ctx) }
+func (s *Server) Run(ctx context.Context) {
+	var work sync.WaitGroup
+	work.Go(func() { s.keeper.Run(ctx) })
+	work.Go(func() { s.guard.Run(ctx) })
+	work.Wait()
+}
 
 // Emitter appends decisions of whoever starts the server: the first
 // administrator and the seed file.
@@ -179,8 +231,20 @@ func (s *Server) Emitter() *emit.Emitter { return s.emit }
 // Hash is the keyed digest of client secrets.
 func (s *Server) Hash() credential.Hasher { return s.hasher }
 
+// Applied is told of every record that became visible; see follow.Config.
+func (s *Server) Applied(r *journal.Record) {
+	if r.Subject == events.KeysSubject() {
+		s.keeper.Wake()
+	}
+	s.feed.Hub().Applied(r)
+}
+
 // Handler is the server's HTTP handler.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Stopping makes /readyz answer 503 from now on.
-func (s *Server) Stopping() { s.health.Stop() }
+// Stopping makes /readyz answer 503 from now on and lets the listeners of live
+// streams go, who resume elsewhere. It is called once.
+func (s *Server) Stopping() {
+	s.health.Stop()
+	close(s.stopping)
+}

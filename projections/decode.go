@@ -57,12 +57,20 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Organizations.restore)
 	case sectionApplication:
 		return restore(body, s.Applications.restore)
+	case sectionService:
+		return restore(body, s.Services.restore)
 	case sectionKey:
 		return restore(body, s.Keys.restore)
 	case sectionKeyring:
 		return restore(body, s.Keys.restoreRing)
 	case sectionTokens:
 		return d.tokens.section(s.Tokens, body)
+	case sectionUsage:
+		return restoreCounters(body, s.Usage.applications)
+	case sectionOrganizationUsage:
+		return restoreCounters(body, s.Usage.organizations)
+	case sectionReport:
+		return restore(body, s.Usage.restoreReport)
 	}
 	return malformed("section %d", kind)
 }
@@ -79,6 +87,7 @@ func (d *decoder) head(body []byte) error {
 		s.Time = t
 	}
 	s.Tokens.expire(s.Time)
+	s.Usage.sweep(s.Time)
 	d.tokens.limit = s.Position
 	return nil
 }
@@ -89,6 +98,12 @@ func (d *decoder) order() error {
 		slices.SortFunc(list, compareCreation)
 		if tied(list, compareCreation) {
 			return malformed("two applications created at one place")
+		}
+	}
+	for _, list := range d.state.Services.listed {
+		slices.SortFunc(list, compareServiceCreation)
+		if tied(list, compareServiceCreation) {
+			return malformed("two services created at one place")
 		}
 	}
 	if tied(d.state.Keys.Published(), compareKeyCreation) {
@@ -119,6 +134,7 @@ func restore[T any](body []byte, put func(*T) bool) error {
 
 func (p *Organizations) restore(o *Organization) bool {
 	_, taken := p.byID[o.ID]
+	o.routes = o.compile()
 	p.byID[o.ID] = o
 	return !taken
 }

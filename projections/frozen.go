@@ -20,8 +20,10 @@ type Frozen struct {
 
 	organizations map[string]*Organization
 	applications  map[string]*Application
+	services      map[string]*Service
 	keys          Keys
 	tokens        Tokens // for reading slots only; it has no index
+	usage         Usage
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -31,9 +33,14 @@ func (s *State) Freeze() *Frozen {
 	f := s.alias()
 	f.organizations = maps.Clone(f.organizations)
 	f.applications = maps.Clone(f.applications)
+	f.services = maps.Clone(f.services)
 	f.keys.byID = maps.Clone(f.keys.byID)
 	f.keys.active = maps.Clone(f.keys.active)
 	f.keys.sealing = maps.Clone(f.keys.sealing)
+	f.usage.applications = maps.Clone(f.usage.applications)
+	f.usage.organizations = maps.Clone(f.usage.organizations)
+	f.usage.reports = maps.Clone(f.usage.reports)
+	s.Usage.epoch++ // counters are copied before they are written again
 
 	t := &f.tokens
 	t.chunks = slices.Clone(t.chunks)
@@ -54,7 +61,9 @@ func (s *State) alias() *Frozen {
 		Position: s.Position, Chain: s.Chain, Time: s.Time,
 		organizations: s.Organizations.byID,
 		applications:  s.Applications.byID,
+		services:      s.Services.byID,
 		keys:          *s.Keys,
+		usage:         *s.Usage,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
@@ -91,10 +100,14 @@ func (f *Frozen) Encode(w io.Writer) error {
 	for _, id := range slices.Sorted(maps.Keys(f.applications)) {
 		e.json(sectionApplication, f.applications[id])
 	}
+	for _, id := range slices.Sorted(maps.Keys(f.services)) {
+		e.json(sectionService, f.services[id])
+	}
 	for _, k := range f.keys.Published() {
 		e.json(sectionKey, k)
 	}
 	e.json(sectionKeyring, f.keys.ring())
 	e.tokens(&f.tokens)
+	e.usage(&f.usage)
 	return e.close()
 }

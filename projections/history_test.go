@@ -21,6 +21,7 @@ type page struct {
 	organization string
 	time         time.Time
 	data         []events.Data
+	replica      string
 }
 
 // apply folds a page in, as followers do.
@@ -30,6 +31,7 @@ func apply(t require, s *projections.State, p page) {
 	for i, d := range p.data {
 		e := &events.Event{
 			ID: "e_1", Type: d.EventType(), Version: 1, Time: p.time, Organization: p.organization, Data: d,
+			Actor: events.Actor{Replica: p.replica},
 		}
 		if err := s.Apply(r, i, e); err != nil {
 			t.Fatalf("apply: %v", err)
@@ -138,7 +140,7 @@ func (g *generator) page() page {
 	if rapid.IntRange(0, 9).Draw(g.t, "foreign") == 0 {
 		org = g.organization()
 	}
-	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys"}).Draw(g.t, "kind") {
+	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service"}).Draw(g.t, "kind") {
 	case "issue":
 		return on(org, g.now, g.issues(app)...)
 	case "revoke":
@@ -167,6 +169,10 @@ func (g *generator) page() page {
 			&events.ScopesSet{ID: org, Scopes: []events.Scope{{Name: "read", Routes: []string{"GET /"}}}})
 	case "keys":
 		return g.key()
+	case "usage":
+		return g.usage(org)
+	case "service":
+		return g.service()
 	}
 	return on(org, g.now, created(app, app == "pub"))
 }
@@ -211,6 +217,31 @@ func (g *generator) key() page {
 		ID: kid, Algorithm: []string{"ES256", "RS256"}[g.keys%2],
 		Public: events.RawJSON(`{"kty":"EC"}`), Sealed: []byte{3}, NotBefore: epoch,
 	})
+}
+
+// usage draws an account; one in some repeats a number.
+func (g *generator) usage(org string) page {
+	usage := make([]events.Usage, rapid.IntRange(1, 3).Draw(g.t, "entries"))
+	for i := range usage {
+		usage[i] = events.Usage{
+			Organization: org, Application: g.application(), Secret: g.secret(),
+			Second:   epoch.Add(g.now).Unix() - int64(rapid.SampledFrom([]int{0, 0, 1, 2, 59, 61, 4000, -5, 1 << 40}).Draw(g.t, "ago")),
+			Admitted: rapid.SampledFrom([]int{0, 1, 2, 5, 100, -1}).Draw(g.t, "admitted"),
+			Errors:   rapid.IntRange(0, 2).Draw(g.t, "errors"), Refused: rapid.IntRange(0, 2).Draw(g.t, "refused"),
+		}
+	}
+	return accounted(rapid.SampledFrom([]string{"r_1", "r_2"}).Draw(g.t, "replica"), rapid.Uint64Range(0, 40).Draw(g.t, "report"), g.now, usage...)
+}
+
+func accounted(replica string, report uint64, after time.Duration, usage ...events.Usage) page {
+	for i := range usage {
+		if usage[i].Second == 0 {
+			usage[i].Second = epoch.Add(after).Unix()
+		}
+	}
+	p := on("", after, &events.UsageRecorded{Report: report, Usage: usage})
+	p.replica = replica
+	return p
 }
 
 // drawn returns a history and where to cut it.

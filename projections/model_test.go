@@ -18,6 +18,7 @@ type model struct {
 	position events.Position
 	latest   time.Time
 	apps     map[string]*modelApp
+	services map[string]*modelService
 	tokens   map[events.TokenID]*modelToken
 	order    []events.TokenID
 }
@@ -68,6 +69,8 @@ func (m *model) event(p page, d events.Data) {
 		m.rotate(p, d)
 	case *events.TokenIssued:
 		m.issue(p, d)
+	default:
+		m.service(p, d)
 	case *events.TokenRevoked:
 		if t := m.tokens[d.ID]; t != nil && t.organization == p.organization && t.Application == d.Application {
 			t.dead = true
@@ -121,7 +124,9 @@ func (m *model) issue(p page, d *events.TokenIssued) {
 		return
 	}
 	t := &modelToken{TokenIssued: *d, organization: p.organization}
-	if a := m.owned(p, d.Application); a == nil {
+	if d.Service != "" {
+		t.dead = !m.backed(p, d)
+	} else if a := m.owned(p, d.Application); a == nil {
 		t.dead = true
 	} else if ends, ok := a.ends[d.Secret]; d.Secret == 0 && a.versions > 0 || d.Secret > 0 && !ok {
 		t.dead = true
@@ -147,7 +152,7 @@ func TestStateEqualsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pages := histories(60).Draw(t, "history")
 		s := projections.New()
-		m := &model{apps: map[string]*modelApp{}, tokens: map[events.TokenID]*modelToken{}}
+		m := &model{apps: map[string]*modelApp{}, services: map[string]*modelService{}, tokens: map[events.TokenID]*modelToken{}}
 		for _, p := range pages {
 			apply(t, s, p)
 			m.apply(p)
@@ -168,7 +173,7 @@ func compareTokens(t *rapid.T, s *projections.State, m *model) {
 			if w := m.liveness(id, now); l != w {
 				t.Fatalf("token %v at %v is %v, want %v: %+v", id, now, l, w, got)
 			}
-			if got.Scope != want.Scope || got.User != want.User || got.Organization != want.organization {
+			if got.Scope != want.Scope || got.User != want.User || got.Service != want.Service || got.Organization != want.organization {
 				t.Fatalf("token %v is %+v, want %+v", id, got, want)
 			}
 		}
@@ -176,7 +181,7 @@ func compareTokens(t *rapid.T, s *projections.State, m *model) {
 			t.Fatalf("token %v with another digest is %v", id, l)
 		}
 	}
-	for _, app := range applications {
+	for _, app := range slices.Concat(applications, credentials) {
 		compareListing(t, s, m, app)
 	}
 }

@@ -10,13 +10,16 @@ import (
 
 // Organization is a tenant with its scope catalogue. Values are immutable.
 type Organization struct {
-	ID        string          `json:"id"`
-	Name      string          `json:"name"`
-	PartnerID string          `json:"partnerId,omitempty"`
-	Limits    events.Limits   `json:"limits,omitzero"`
-	Scopes    []events.Scope  `json:"scopes,omitempty"` // the catalogue; empty: any scope
-	CreatedAt time.Time       `json:"createdAt"`
-	Revision  events.Position `json:"revision"` // guard of edits
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	PartnerID string            `json:"partnerId,omitempty"`
+	Limits    events.Limits     `json:"limits,omitzero"`
+	Scopes    []events.Scope    `json:"scopes,omitempty"` // the catalogue; empty: any scope
+	Upstreams []events.Upstream `json:"upstreams,omitempty"`
+	CreatedAt time.Time         `json:"createdAt"`
+	Revision  events.Position   `json:"revision"` // guard of edits
+
+	routes *routes // of Scopes and Upstreams
 }
 
 // Knows reports whether an application of the organization may be given a
@@ -69,5 +72,15 @@ func (p *Organizations) update(at at, d *events.OrganizationUpdated) {
 }
 
 func (p *Organizations) setScopes(at at, d *events.ScopesSet) {
-	p.edit(at, d.ID, func(o *Organization) { o.Scopes = d.Scopes })
+	p.edit(at, d.ID, func(o *Organization) {
+		o.Scopes = d.Scopes
+		o.routes = o.compile()
+	})
+}
+
+func (p *Organizations) setUpstreams(at at, d *events.UpstreamsSet) {
+	p.edit(at, d.ID, func(o *Organization) {
+		o.Upstreams = d.Upstreams
+		o.routes = o.compile()
+	})
 }

@@ -17,17 +17,25 @@ import (
 //	head          position, chain, log time (binary)
 //	organization  one each, JSON
 //	application   one each, JSON
+//	service       one each, JSON, deleted ones too
 //	key           one each, JSON, oldest first
 //	keyring       what is known of keys beside the published ones, JSON
 //	tokens        some of one application's tokens (token_sections.go)
+//	usage         an application's calls (usage_sections.go)
+//	org. usage    an organization's
+//	report        a replica's last account of calls, one each, JSON
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
 	sectionOrganization
 	sectionApplication
+	sectionService
 	sectionKey
 	sectionKeyring
 	sectionTokens
+	sectionUsage
+	sectionOrganizationUsage
+	sectionReport
 	sectionEnd
 )
 
@@ -36,7 +44,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 1
+	schema = 2
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

@@ -22,7 +22,9 @@ type State struct {
 
 	Organizations *Organizations
 	Applications  *Applications
+	Services      *Services
 	Tokens        *Tokens
+	Usage         *Usage
 	Keys          *Keys
 }
 
@@ -31,7 +33,9 @@ func New() *State {
 	return &State{
 		Organizations: newOrganizations(),
 		Applications:  newApplications(),
+		Services:      newServices(),
 		Tokens:        newTokens(),
+		Usage:         newUsage(),
 		Keys:          newKeys(),
 	}
 }
@@ -42,7 +46,8 @@ type at struct {
 	ordinal      int // place in its page
 	time         time.Time
 	organization string
-	bootstrap    bool // written to the bootstrap subject, not the aggregate's own
+	replica      string // who wrote it
+	bootstrap    bool   // written to the bootstrap subject, not the aggregate's own
 }
 
 // revision is what the guard of the aggregate's own subject will expect.
@@ -63,16 +68,18 @@ type Record struct {
 // that it does not know is an error: the caller must stop, not skip.
 func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 	at := at{
-		position: r.Position, ordinal: ordinal, time: e.Time, organization: e.Organization,
+		position: r.Position, ordinal: ordinal, time: e.Time, organization: e.Organization, replica: e.Actor.Replica,
 		bootstrap: r.Subject == events.BootstrapSubject(),
 	}
 	if e.Time.After(s.Time) {
 		s.Time = e.Time
 		s.Tokens.expire(s.Time)
+		s.Usage.sweep(s.Time)
 	}
 	switch d := e.Data.(type) {
 	case *events.TokenIssued:
 		s.issue(at, d)
+		s.presented(at, d)
 	case *events.TokenRevoked:
 		s.revoke(at, d)
 	case *events.OrganizationCreated:
@@ -81,6 +88,8 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Organizations.update(at, d)
 	case *events.ScopesSet:
 		s.Organizations.setScopes(at, d)
+	case *events.UpstreamsSet:
+		s.Organizations.setUpstreams(at, d)
 	case *events.ApplicationCreated:
 		s.Applications.create(at, d)
 	case *events.ApplicationUpdated:
@@ -91,6 +100,21 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Applications.endTokens(at, d)
 	case *events.ApplicationDeleted:
 		s.Applications.remove(at, d)
+		s.forget(d.ID)
+	case *events.ServiceCreated:
+		s.Services.create(at, d)
+	case *events.ServiceUpdated:
+		s.Services.update(at, d)
+	case *events.ServiceAuthEnabled:
+		s.Services.enableAuth(at, d)
+	case *events.ServiceAuthDisabled:
+		s.Services.disableAuth(at, d)
+	case *events.ServiceCredentialAdded:
+		s.Services.addCredential(at, d)
+	case *events.ServiceCredentialRemoved:
+		s.Services.removeCredential(at, d)
+	case *events.ServiceDeleted:
+		s.Services.remove(at, d)
 	case *events.KeyCreated:
 		s.Keys.create(at, d)
 	case *events.KeyActivated:
@@ -99,6 +123,8 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Keys.retire(at, d)
 	case *events.SealingKeyCreated:
 		s.Keys.addSealing(at, d)
+	case *events.UsageRecorded:
+		s.account(at, d)
 	case *events.BeaconSent:
 	default:
 		return fmt.Errorf("projections: no fold for %s version %d", e.Type, e.Version)

@@ -84,6 +84,9 @@ func TestSweptTokensLeaveNothing(t *testing.T) {
 		if got := len(tokens.chunks); got > n/chunkLen+1 {
 			t.Fatalf("%d chunks after round %d: slots are not reused", got, round)
 		}
+		if got := len(tokens.users.values); got > n+1 {
+			t.Fatalf("%d users after round %d: numbers are not reused", got, round)
+		}
 	}
 }
 

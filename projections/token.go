@@ -40,17 +40,18 @@ type Token struct {
 	Digest       events.TokenDigest
 	Position     events.Position // of the record that issued it
 	Ordinal      int             // place in that record
-	Application  string          // application id
+	Application  string          // application id, or the client_id of a service's credential
 	Organization string
-	Secret       int // version of the client secret it was decided on; 0: public client
+	Secret       int // version of the client secret it was decided on; 0: public client or credential
 	User         string
+	Service      string // uuid of the service it opens, if a credential got it
 	Grant        string // grant_type
 	Scope        string // space-delimited
 	Key          string // kid
 	IssuedAt     int64  // Unix seconds
 	ExpiresAt    int64  // Unix seconds
 	// Ended: revoked by itself, or dead on arrival. What ended it together
-	// with others (its secret, its application) is not noted here; see
+	// with others (its secret, application, service) is not noted here; see
 	// State.Liveness.
 	Ended bool
 }
@@ -81,7 +82,8 @@ func (s *State) Lookup(id events.TokenID, digest events.TokenDigest, now time.Ti
 
 // Liveness judges a token that State.Token, Lookup or TokensOf returned: it is
 // live if it has not expired at now and nothing in the log ended it, its
-// secret or its application.
+// secret or its application; or, of a service's token, its credential, its
+// service or that one's authentication.
 func (s *State) Liveness(t Token, now time.Time) Liveness {
 	if now.Unix() >= t.ExpiresAt {
 		return Expired
@@ -89,16 +91,24 @@ func (s *State) Liveness(t Token, now time.Time) Liveness {
 	if t.Ended {
 		return Revoked
 	}
-	a, ok := s.Applications.Get(t.Application)
-	if !ok || a.Organization != t.Organization || !a.backs(t.Secret, now) {
-		return Revoked
-	}
-	// Later than its application's creation too: an id that the log shows
-	// again after a deletion must not revive what the deletion ended.
-	if t.Position <= a.Created || t.Position <= a.TokensEnded {
+	if !s.backs(&t, now) {
 		return Revoked
 	}
 	return Live
+}
+
+// backs reports whether what a token was decided on counts at now.
+func (s *State) backs(t *Token, now time.Time) bool {
+	if t.Service != "" {
+		return s.Services.backs(t)
+	}
+	a, ok := s.Applications.Get(t.Application)
+	if !ok || a.Organization != t.Organization || !a.backs(t.Secret, now) {
+		return false
+	}
+	// Later than its application's creation too: an id that the log shows
+	// again after a deletion must not revive what the deletion ended.
+	return t.Position > a.Created && t.Position > a.TokensEnded
 }
 
 // backs reports whether a token decided on a secret version counts at now.
@@ -111,20 +121,20 @@ func (a *Application) backs(secret int, now time.Time) bool {
 }
 
 // issue records a token as the log shows it. The log's order judges it: on a
-// secret or for an application that ended before, it is dead on arrival and
-// nothing revives it. Of two with one jti the first counts.
+// secret or for an application, credential or service that ended before, it is
+// dead on arrival and nothing revives it. Of two with one jti the first counts.
 func (s *State) issue(at at, d *events.TokenIssued) {
 	if s.Tokens.find(d.ID) != 0 {
 		return
 	}
-	a, ok := s.Applications.Get(d.Application)
-	s.Tokens.insert(&Token{
+	n := Token{
 		ID: d.ID, Digest: d.Digest, Position: at.position, Ordinal: at.ordinal,
 		Application: d.Application, Organization: at.organization, Secret: d.Secret,
-		User: d.User, Grant: d.Grant, Scope: d.Scope, Key: d.Key,
+		User: d.User, Service: d.Service, Grant: d.Grant, Scope: d.Scope, Key: d.Key,
 		IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt,
-		Ended: !ok || a.Organization != at.organization || !a.backs(d.Secret, at.time),
-	})
+	}
+	n.Ended = !s.backs(&n, at.time)
+	s.Tokens.insert(&n)
 }
 
 // revoke ends a token, if it is the named application's and that belongs to

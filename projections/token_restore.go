@@ -62,7 +62,7 @@ func (r *tokenReader) origin(in *fields) Token {
 	if number == 0 {
 		r.origins = append(r.origins, Token{
 			Organization: in.string(), Secret: int(in.varint()),
-			Scope: in.string(), Grant: in.string(), Key: in.string(),
+			Scope: in.string(), Grant: in.string(), Key: in.string(), Service: in.string(),
 		})
 		number = uint64(len(r.origins))
 	}

@@ -18,7 +18,7 @@ import (
 //	ordinal      uvarint
 //	issued at    varint, difference
 //	lifetime     varint
-//	origin       uvarint; 0: organization, secret, scope, grant, key follow
+//	origin       uvarint; 0: organization, secret, scope, grant, key, service follow
 //	user         uvarint; 0: it follows
 //	ended        one byte
 const sectionTarget = 256 << 10 // a section ends with the token that fills it
@@ -80,6 +80,7 @@ func (w *tokenWriter) token(t *Tokens, slot uint32) {
 		b = appendString(b, o.scope)
 		b = appendString(b, o.grant)
 		b = appendString(b, o.key)
+		b = appendString(b, o.service)
 	}
 	b = binary.AppendUvarint(b, w.users[e.user])
 	if w.users[e.user] == 0 {

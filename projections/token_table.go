@@ -58,7 +58,7 @@ type origin struct {
 	application              uint32
 	secret                   int
 	organization, scope, key string
-	grant                    string
+	grant, service           string
 }
 
 // tokenList is an application's tokens in log order.
@@ -106,7 +106,7 @@ func (t *Tokens) view(slot uint32) Token {
 	return Token{
 		ID: e.id, Digest: e.digest, Position: e.position, Ordinal: e.ordinal(),
 		Application: t.applications.value(o.application), Organization: o.organization,
-		Secret: o.secret, User: t.users.value(e.user), Grant: o.grant, Scope: o.scope, Key: o.key,
+		Secret: o.secret, User: t.users.value(e.user), Service: o.service, Grant: o.grant, Scope: o.scope, Key: o.key,
 		IssuedAt: e.issuedAt, ExpiresAt: e.expiresAt, Ended: e.ended(),
 	}
 }
@@ -122,7 +122,7 @@ func (t *Tokens) insert(n *Token) {
 		issuedAt: n.IssuedAt, expiresAt: n.ExpiresAt, place: uint32(n.Ordinal) << 1,
 		origin: t.origins.acquire(origin{
 			application: app, secret: n.Secret,
-			organization: n.Organization, scope: n.Scope, key: n.Key, grant: n.Grant,
+			organization: n.Organization, scope: n.Scope, key: n.Key, grant: n.Grant, service: n.Service,
 		}, origin.clone),
 		user: t.users.acquire(n.User, strings.Clone),
 	}
@@ -137,7 +137,7 @@ func (t *Tokens) insert(n *Token) {
 
 func (o origin) clone() origin {
 	o.organization, o.scope = strings.Clone(o.organization), strings.Clone(o.scope)
-	o.key, o.grant = strings.Clone(o.key), strings.Clone(o.grant)
+	o.key, o.grant, o.service = strings.Clone(o.key), strings.Clone(o.grant), strings.Clone(o.service)
 	return o
 }
 

@@ -56,15 +56,6 @@ func sameSet(t testing.TB, what string, got, want []string) {
 	}
 }
 
-func writeFile(t testing.TB, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // Section 1: an unknown key, a bad value or a missing file stops the start with
 // one clear line.
 func TestConfigurationErrors(t *testing.T) {

@@ -112,7 +112,7 @@ func TestFromZeroToARevokedTokenAndBack(t *testing.T) {
 	s.dead(administrator, first)
 	s.requestToken(app).want(http.StatusUnauthorized)
 	s.live(renewed, s.token(renewed))
-	if again := s.administrator(); again != administrator && again.ClientSecret != administrator.ClientSecret {
+	if again := s.administrator(); again.ClientID != administrator.ClientID || again.ClientSecret != administrator.ClientSecret {
 		t.Error("a restart made another administrator")
 	}
 }

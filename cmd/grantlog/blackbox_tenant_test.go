@@ -16,11 +16,11 @@ organizations:
       - {name: "read:customers", description: View customer information, routes: ["GET /api/v1/customers/*"]}
       - {name: "write:customers", description: Create and update customers, routes: ["POST /api/v1/customers/*", "PUT /api/v1/customers/*"]}
     applications:
-      - {name: Manager, clientId: app_acme, clientSecretEnv: MANAGER_SECRET, scopes: ["applications:read", "applications:write", "tokens:introspect", "tokens:revoke"]}
+      - {name: Manager, clientId: app_acme, clientSecretEnv: MANAGER_SECRET, scopes: ["applications:read", "applications:write", "tokens:introspect", "tokens:revoke", "events:read", "revocations:read"]}
   - id: globex
     name: Globex
     applications:
-      - {name: Manager, clientId: app_globex, clientSecretEnv: MANAGER_SECRET, scopes: ["applications:read", "applications:write", "tokens:introspect", "tokens:revoke"]}
+      - {name: Manager, clientId: app_globex, clientSecretEnv: MANAGER_SECRET, scopes: ["applications:read", "applications:write", "tokens:introspect", "tokens:revoke", "events:read", "revocations:read"]}
 `
 
 const managerSecret = "manager-0123456789-0123456789-0123456789-abcdef"

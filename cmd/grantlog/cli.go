@@ -30,8 +30,10 @@ type cli struct {
 	Help helpFlag `short:"h" argv:"" help:"Show help for a command."`
 
 	Serve   serveCmd   `cmd:"" help:"Run the authorization server."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Verify  verifyCmd  `cmd:"" help:"Prove a log or a backup whole: contiguity, integrity, state hash."`
+	Tail    tailCmd    `cmd:"" help:"Print events as they stand in the log, and follow it."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server against a bare HTTP handler on this machine."`
+	Version versionCmd `cmd:"" help:"Print the version."`
 	HelpCmd helpCmd    `cmd:"" name:"help" help:"Show help for a command."`
 
 	BenchBare benchBareCmd `cmd:"" hidden:""`
@@ -82,13 +84,12 @@ func newParser(grammar *cli, p process) (*kong.Kong, error) {
 		kong.NoDefaultHelp(),
 		kong.Writers(p.Stdout, p.Stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.HelpFormatter(flagHelp),
+		kong.ValueFormatter(flagHelp),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "http", Title: "HTTP:"},
 			{Key: "log", Title: "Log and keys:"},
 			{Key: "server", Title: "Server:"},
 		}),
-		kong.Vars{"workloads": workloadNames()},
 		kong.Vars{"workloads": workloadNames()},
 		kong.Bind(p, &sources{lookupEnv: p.LookupEnv}),
 	)

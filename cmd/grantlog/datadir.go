@@ -9,6 +9,15 @@ import (
 	"syscall"
 )
 
+// ownKeyFile is where a server keeps a master key that it made itself.
+func (c *logSettings) ownKeyFile() string { return filepath.Join(c.Data, "master.key") }
+
+// stateDir is where a server keeps snapshots and what it knows of the log.
+func (c *logSettings) stateDir() string { return filepath.Join(c.Data, "state") }
+
+// storeDir is where the embedded NATS keeps its files.
+func storeDir(data string) string { return filepath.Join(data, "jetstream") }
+
 // dataDir is a data directory that this process holds alone.
 type dataDir struct {
 	path string

@@ -12,8 +12,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-
-	"github.com/grantlog/grantlog/events"
 )
 
 // maxStore is the server's own limit of its files, in bytes. The log is bounded
@@ -30,7 +28,7 @@ const maxStore = 1 << 60
 type embeddedNATS struct {
 	dir      string
 	log      *slog.Logger
-	user     string
+	user     string // of connect, where there is a listener
 	password string
 
 	alarm chan struct{} // the server logged an error
@@ -95,7 +93,6 @@ func (e *embeddedNATS) options() (*server.Options, error) {
 		DontListen:             e.listen == "",
 		NoSigs:                 true,
 		DisableJetStreamBanner: true,
-		Users:                  []*server.User{{Username: e.user, Password: e.password}},
 	}
 	if e.listen == "" {
 		return opts, nil
@@ -111,12 +108,7 @@ func (e *embeddedNATS) options() (*server.Options, error) {
 	if opts.Port == 0 {
 		opts.Port = server.RANDOM_PORT
 	}
-	consumer := &server.User{Username: "consumer", Permissions: &server.Permissions{
-		Publish:   &server.SubjectPermission{Deny: []string{">"}},
-		Subscribe: &server.SubjectPermission{Allow: []string{events.RevocationsSubject("*")}},
-	}}
-	opts.Users = append(opts.Users, consumer)
-	opts.NoAuthUser = consumer.Username
+	opts.CustomClientAuthentication = &doorkeeper{e.user, e.password}
 	return opts, nil
 }
 

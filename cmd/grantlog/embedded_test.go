@@ -137,7 +137,7 @@ func TestListenerIsForRevocationsOnly(t *testing.T) {
 		"deleting":       func() error { return outside.Publish("$JS.API.STREAM.DELETE.TEST", nil) },
 		"reading tokens": func() error { _, err := outside.SubscribeSync(events.TokensSubject()); return err },
 		"reading all":    func() error { _, err := outside.SubscribeSync(">"); return err },
-		"reading more":   func() error { _, err := outside.SubscribeSync("grantlog.revocations.>"); return err },
+		"reading around": func() error { _, err := outside.SubscribeSync("grantlog.*.acme"); return err },
 	} {
 		if err := forbidden(); err != nil {
 			t.Fatal(err)
@@ -168,6 +168,24 @@ func TestListenerIsForRevocationsOnly(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("the revocation does not arrive")
+	}
+}
+
+func TestListenerRefusesOtherCredentials(t *testing.T) {
+	e := startNATS(t, t.TempDir(), "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	for name, opt := range map[string]nats.Option{
+		"wrong password": nats.UserInfo(e.user, "x"),
+		"no password":    nats.UserInfo(e.user, ""),
+		"other user":     nats.UserInfo("consumer", e.password),
+		"token":          nats.Token(e.password),
+	} {
+		nc, err := nats.Connect("nats://"+string(e.listen), opt)
+		if !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err == nil {
+			nc.Close()
+		}
 	}
 }
 
@@ -224,6 +242,19 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// A quiet start: whoever runs the server is told of nothing that is as it
+// should be.
+func TestStartWarnsOfNothing(t *testing.T) {
+	for _, listen := range []address{"", "127.0.0.1:0"} {
+		var out logBuffer
+		e := startNATS(t, t.TempDir(), listen, newLogger(&out, logLevel(slog.LevelInfo), "text"))
+		connect(t, e)
+		if got := out.String(); got != "" {
+			t.Errorf("listening on %q:\n%s", listen, got)
+		}
+	}
 }
 
 func TestServerLogIsPassedOn(t *testing.T) {

@@ -29,6 +29,7 @@ var layout = []struct {
 	{"handlers/emit", []string{"events", "events/journal", "handlers/command", "projections", "projections/follow"}, "decide, append, wait"},
 	{"handlers/oauth", []string{"events", "handlers/command"}, "protocol words; events only for request ids"},
 	{"handlers/authn", []string{"events", "handlers/command", "handlers/oauth", "projections"}, "one place decides who is calling"},
+	{"handlers/guard", []string{"events", "handlers/authn", "handlers/command", "handlers/emit", "handlers/oauth", "projections"}, "one decision for every face"},
 	{"handlers/consistency", []string{"events", "handlers/oauth"}, "one header, one middleware"},
 	{"handlers/sign", []string{"events", "events/seal", "projections"}, "private keys never leave it"},
 	{"handlers/credential", []string{"events", "events/seal"}, "the form of ids and secrets"},
@@ -43,7 +44,7 @@ var layout = []struct {
 // endpointMay is what an endpoint family may import: never another family.
 var endpointMay = []string{
 	"events", "events/seal", "projections", "projections/follow", "handlers/command", "handlers/emit", "handlers/oauth",
-	"handlers/authn", "handlers/consistency", "handlers/credential", "handlers/page", "handlers/body", "handlers/sign",
+	"handlers/authn", "handlers/guard", "handlers/consistency", "handlers/credential", "handlers/page", "handlers/body", "handlers/sign",
 }
 
 // external says which outside modules only some packages may import.

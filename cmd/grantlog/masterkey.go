@@ -59,9 +59,6 @@ func loadMaster(c *logSettings) (seal.Master, error) {
 	}
 }
 
-// ownKeyFile is where a server keeps a master key that it made itself.
-func (c *logSettings) ownKeyFile() string { return filepath.Join(c.Data, "master.key") }
-
 // makeMaster makes the master key of a new embedded log, unless there is one or
 // another one was named.
 func makeMaster(c *logSettings) error {
@@ -80,9 +77,6 @@ func makeMaster(c *logSettings) error {
 	}
 	return writeNew(own, []byte(seal.NewMaster().Encode()+"\n"))
 }
-
-// storeDir is where the embedded NATS keeps its files.
-func storeDir(data string) string { return filepath.Join(data, "jetstream") }
 
 // readMaster reads a master key file whose permissions are within perm.
 func readMaster(path string, perm fs.FileMode) (seal.Master, error) {

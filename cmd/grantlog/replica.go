@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/grantlog/grantlog/cmd/grantlog/seedfile"
@@ -36,7 +36,7 @@ type replica struct {
 	journal  *journal.Journal
 	follower *follow.Follower
 	listener net.Listener
-	server   *handlers.Server
+	server   atomic.Pointer[handlers.Server] // nil while the log is opened
 }
 
 // startReplica opens the log, catches up with it and takes the HTTP address,
@@ -56,8 +56,8 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		return r, err
 	}
 	if r.follower, err = follow.Start(ctx, follow.Config{
-		Journal: r.journal, Dir: filepath.Join(set.Log.Data, "state"), MaxStaleness: set.MaxStaleness,
-		Single: s.embedded != nil, Logger: log,
+		Journal: r.journal, Dir: set.Log.stateDir(), MaxStaleness: set.MaxStaleness,
+		Single: s.embedded != nil, Logger: log, OnApply: []func(*journal.Record){r.applied},
 	}); err != nil {
 		return r, err
 	}
@@ -67,13 +67,21 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 	if r.listener, err = net.Listen("tcp", string(set.Listen)); err != nil {
 		return r, err
 	}
-	r.server, err = handlers.New(handlers.Config{
+	server, err := handlers.New(handlers.Config{
 		Journal: r.journal, Follower: r.follower, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
 		Now: time.Now, Log: log,
 	})
+	r.server.Store(server)
 	return r, err
+}
+
+// applied passes on what the follower applied, once there is a server.
+func (r *replica) applied(rec *journal.Record) {
+	if server := r.server.Load(); server != nil {
+		server.Applied(rec)
+	}
 }
 
 // checkMaster reads the first record of the log: with another master key than
@@ -95,10 +103,11 @@ func checkMaster(ctx context.Context, j *journal.Journal) error {
 // prepare makes what the log must hold before the first answer: keys, the
 // administrator and the seed.
 func (r *replica) prepare(ctx context.Context, seed *seedfile.Seed) error {
-	if err := r.server.Prepare(ctx); err != nil {
+	server := r.server.Load()
+	if err := server.Prepare(ctx); err != nil {
 		return err
 	}
-	boot := bootstrap.Config{Emit: r.server.Emitter(), Hash: r.server.Hash().Digest, Log: r.log}
+	boot := bootstrap.Config{Emit: server.Emitter(), Hash: server.Hash().Digest, Log: r.log}
 	if err := bootstrap.Admin(ctx, boot, r.set.adminFile()); err != nil {
 		return err
 	}
@@ -110,14 +119,15 @@ func (r *replica) prepare(ctx context.Context, seed *seedfile.Seed) error {
 
 // answer serves until ctx ends, then lets requests in flight finish.
 func (r *replica) answer(ctx context.Context) error {
+	server := r.server.Load()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
-	go func() { defer close(done); r.server.Run(background) }()
+	go func() { defer close(done); server.Run(background) }()
 	defer func() { stop(); <-done }()
 
 	// Requests do not end with ctx: they are drained.
 	s := &http.Server{
-		Handler:           r.server.Handler(),
+		Handler:           server.Handler(),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
@@ -134,7 +144,7 @@ func (r *replica) answer(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	r.log.Info("grantlog stops")
-	r.server.Stopping()
+	server.Stopping()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := s.Shutdown(drain); err != nil {

@@ -15,12 +15,18 @@ type tailCmd struct {
 	General general     `embed:""`
 	Log     logSettings `embed:""`
 
+	URL       string `name:"url" placeholder:"URL" help:"Follow a running server instead, by its own HTTP streams."`
+	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
+
 	After       uint64 `argv:"" placeholder:"POSITION" help:"Print what comes after this position. (default 0: everything)"`
 	Revocations bool   `argv:"" help:"Print revocations only: every event that ends tokens."`
 	NoFollow    bool   `argv:"" help:"End at the end of the log."`
 }
 
 func (c *tailCmd) Run(ctx context.Context, p process) (err error) {
+	if c.URL != "" {
+		return c.runRemote(ctx, p)
+	}
 	j, done, err := openLog(ctx, &c.Log, &c.General, p)
 	if err != nil {
 		return err
@@ -38,6 +44,21 @@ func (c *tailCmd) Run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	return j.Read(ctx, journal.Cursor{}, last, out.print)
+}
+
+func (c *tailCmd) runRemote(ctx context.Context, p process) error {
+	if c.NoFollow {
+		return &usageError{errors.New("--no-follow does not go with --url; GET /oauth/events lists what there is")}
+	}
+	server, err := openRemote(c.URL, c.AdminFile)
+	if err != nil {
+		return err
+	}
+	path := "/oauth/events/stream"
+	if c.Revocations {
+		path = "/oauth/revocations/stream"
+	}
+	return server.follow(ctx, path, c.After, p.Stdout)
 }
 
 // eventPrinter writes events as JSON, one per line, with their position. The

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/replay"
 )
 
@@ -23,7 +23,13 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	report, err := replay.Verify(ctx, j, journal.Cursor{}, nil)
+	// What a server had applied is kept outside of the log: a log that ends
+	// before it was shortened.
+	known, err := follow.Watermark(c.Log.stateDir())
+	if err != nil {
+		return err
+	}
+	report, err := replay.Verify(ctx, j, known, nil)
 	if err != nil {
 		return fmt.Errorf("the log is not whole; it is good up to position %d: %w", report.Position, err)
 	}

@@ -37,11 +37,12 @@ func TestCloseWaitsForAppendsUnderWay(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- j.Close(t.Context()) }()
 	waitUntil(t, func() bool {
-		_, err := j.AppendIf(canceled(), events.KeysSubject(), 0, beacon("late"))
+		_, err := j.Append(canceled(), events.BeaconsSubject(), beacon("late"))
 		return errors.Is(err, journal.ErrClosed)
 	})
-	if _, err := j.Append(t.Context(), events.BeaconsSubject(), beacon("late")); !errors.Is(err, journal.ErrUnavailable) {
-		t.Errorf("append after close: %v", err)
+	_, err := j.AppendIf(t.Context(), events.KeysSubject(), 0, beacon("late"))
+	if !errors.Is(err, journal.ErrUnavailable) || !errors.Is(err, journal.ErrClosed) {
+		t.Errorf("guarded append after close: %v", err)
 	}
 	gate.open()
 	if err := <-appended; err != nil {

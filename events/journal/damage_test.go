@@ -83,18 +83,7 @@ func TestTailRefusesALogThatWasWrittenByOthers(t *testing.T) {
 
 func TestTailRefusesALogThatContradictsItself(t *testing.T) {
 	origin := journaltest.New(t)
-	j := origin.Open()
-	var at journal.Cursor
-	j.SetSeen(func() events.Seen { return events.Seen(at) })
-	for i := range 6 {
-		mustAppend(t, j, events.BeaconsSubject(), beacon(fmt.Sprint(i)))
-		if err := j.Read(t.Context(), at, at.Position+1, func(r *journal.Record) error {
-			at = r.Cursor()
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	appendSeen(t, origin.Open(), 6)
 	for _, c := range []struct {
 		name    string
 		order   []events.Position // of the original's records
@@ -123,6 +112,24 @@ func TestTailRefusesALogThatContradictsItself(t *testing.T) {
 	}
 }
 
+// A listener that knows a position only is given what follows it; chains are
+// not compared then, MACs are.
+func TestReadFromAPositionWithoutItsChain(t *testing.T) {
+	env := journaltest.New(t)
+	j := env.Open()
+	appendSeen(t, j, 6)
+	from := journal.Cursor{Position: 3}
+	if got := len(tail(t, j, from, 6)); got != 3 {
+		t.Errorf("%d records after 3 of 6", got)
+	}
+	publish(t, env, &nats.Msg{Subject: events.BeaconsSubject(), Data: []byte(`{}`)})
+	err := j.Tail(t.Context(), from, func(*journal.Record) error { return nil })
+	var damage *journal.DamageError
+	if !errors.As(err, &damage) || damage.Position != 7 {
+		t.Errorf("forged record: %v", err)
+	}
+}
+
 // A log that ends before what a reader has already applied was shortened.
 func TestReadRefusesAShortenedLog(t *testing.T) {
 	j := journaltest.New(t).Open()
@@ -137,6 +144,22 @@ func TestReadRefusesAShortenedLog(t *testing.T) {
 		var gap *journal.GapError
 		if !errors.As(err, &gap) || gap.Got != 1 {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// appendSeen appends n pages, each by a writer that had read all before.
+func appendSeen(t *testing.T, j *journal.Journal, n int) {
+	t.Helper()
+	var at journal.Cursor
+	j.SetSeen(func() events.Seen { return events.Seen(at) })
+	for i := range n {
+		mustAppend(t, j, events.BeaconsSubject(), beacon(fmt.Sprint(i)))
+		if err := j.Read(t.Context(), at, at.Position+1, func(r *journal.Record) error {
+			at = r.Cursor()
+			return nil
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -163,6 +163,9 @@ func (c *Config) complete() error {
 	return nil
 }
 
+// Replica is the id of this writer, as it stands on its pages.
+func (j *Journal) Replica() string { return j.cfg.Replica }
+
 // SetSeen sets how to ask what this replica has applied. The answer is stamped
 // on every page from now on, so fn must return at once; it is called by
 // several goroutines.

@@ -18,7 +18,7 @@ const (
 	rereadPause = 250 * time.Millisecond
 	// quiet is how long a bounded read waits for a record before it asks
 	// whether there is any.
-	quiet = 2 * time.Second
+	quiet = time.Second
 )
 
 // Tail gives fn every record after from, in order and verified, until ctx ends,
@@ -90,7 +90,7 @@ func (j *Journal) follow(ctx context.Context, r *reading) error {
 			suspect = true
 			pause.next = max(pause.next, rereadPause)
 		default:
-			j.log.Info("reading is resumed", "position", r.v.at.Position, "err", err)
+			j.log.Info("reading was interrupted", "position", r.v.at.Position, "err", err)
 		}
 		pause.wait(ctx)
 	}
@@ -125,6 +125,7 @@ func (r *reading) pass(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.j.reached(record.Position)
 		if err := r.fn(record); err != nil {
 			return &stopError{err}
 		}

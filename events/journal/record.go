@@ -8,7 +8,8 @@ import (
 )
 
 // Cursor says after which record to read. The zero Cursor stands before the
-// first record.
+// first record. One with a position and no chain reads from there without
+// comparing chains: what a listener needs, who is told positions only.
 type Cursor struct {
 	Position events.Position
 	Chain    events.Chain
@@ -21,7 +22,7 @@ type Record struct {
 	Subject  string
 	Time     time.Time // the server's clock, UTC; not covered by the MAC
 	Header   events.PageHeader
-	Chain    events.Chain // the chain after this record
+	Chain    events.Chain // the chain after this record; meaningless after a cursor without one
 	Payload  []byte       // the page as it was written: what the MAC covers
 	Bytes    int          // size of Payload and Subject
 

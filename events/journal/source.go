@@ -19,7 +19,7 @@ const (
 	// Twice this without a sign of the consumer, and it is made anew.
 	heartbeat = time.Second
 	// The server removes a consumer that nobody pulls from.
-	abandonedAfter = 30 * time.Second
+	abandonedAfter = 2 * time.Minute
 )
 
 var errReconnected = errors.New("the connection was made anew")

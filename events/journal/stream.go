@@ -101,7 +101,7 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jets
 }
 
 func lookup(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	stream, err := js.Stream(ctx, StreamName)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {

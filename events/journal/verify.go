@@ -26,11 +26,17 @@ type verifier struct {
 	macer  *macer
 	origin events.Position // position of the first chain that was kept
 	ring   []events.Chain  // chain after position p at (p-origin) % ringSize
-	record Record          // reused
+	// unanchored: the chain at the start is not known, so chains cannot be
+	// compared. MACs and contiguity are checked all the same.
+	unanchored bool
+	record     Record // reused
 }
 
 func newVerifier(key []byte, from Cursor) *verifier {
-	return &verifier{at: from, macer: newMacer(key), origin: from.Position, ring: []events.Chain{from.Chain}}
+	return &verifier{
+		at: from, macer: newMacer(key), origin: from.Position, ring: []events.Chain{from.Chain},
+		unanchored: from.Position > 0 && from.Chain == events.Chain{},
+	}
 }
 
 // next verifies the message that follows the cursor and moves the cursor.
@@ -78,7 +84,7 @@ func (v *verifier) contradiction(pos events.Position, seen events.Seen) string {
 		return reasonFuture
 	}
 	// Older than the ring: pages in between vouch for it.
-	if seen.Position < v.origin || v.at.Position-seen.Position >= ringSize {
+	if v.unanchored || seen.Position < v.origin || v.at.Position-seen.Position >= ringSize {
 		return ""
 	}
 	if v.ring[(seen.Position-v.origin)%ringSize] != seen.Chain {

@@ -1,6 +1,8 @@
 package applications
 
 import (
+	"net/url"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
@@ -13,57 +15,28 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// everyOrganization is the reach of an administrator who names none.
-const everyOrganization = ""
-
 // reach is what a request is about and whose objects it may touch.
 type reach struct {
 	caller       authn.Caller
-	organization string // or everyOrganization
-	query        map[string][]string
+	organization string // or authn.Everywhere
+	home         string // the organization of what it creates
+	query        url.Values
 }
 
-// reachOf reads the caller and ?organization=.
 func (e *Endpoint) reachOf(c echo.Context) (reach, error) {
 	query, err := page.Query(c.Request())
 	if err != nil {
 		return reach{}, err
 	}
-	r := reach{caller: authn.From(c), query: query}
-	named, err := page.One(query, "organization")
-	switch {
-	case err != nil:
-		return reach{}, err
-	case named == "" && query.Has("organization"):
-		return reach{}, oauth.Invalid("The organization parameter is empty")
-	case named == "" && r.caller.Admin():
-		r.organization = everyOrganization
-		return r, nil
-	case named == "":
-		named = r.caller.Organization()
-	case !r.caller.Admin() && named != r.caller.Organization():
-		return reach{}, command.ErrInsufficientScope
-	}
-	known := false
-	e.Emit.View(func(s *projections.State) { _, known = s.Organizations.Get(named) })
-	if !known {
-		return reach{}, command.ErrNotFound
-	}
-	r.organization = named
-	return r, nil
-}
-
-// home is the organization of what the caller creates.
-func (r reach) home() string {
-	if r.organization == everyOrganization {
-		return r.caller.Organization()
-	}
-	return r.organization
+	organization, err := e.Authn.Reach(c)
+	return reach{
+		caller: authn.From(c), organization: organization, home: authn.Home(c, organization), query: query,
+	}, err
 }
 
 // find returns an application within reach.
 func (r reach) find(s *projections.State, id string) (*projections.Application, error) {
-	if r.organization != everyOrganization {
+	if r.organization != authn.Everywhere {
 		return command.FindApplication(s, r.organization, id)
 	}
 	if app, ok := s.Applications.Get(id); ok {

@@ -141,9 +141,6 @@ func TestIfMatch(t *testing.T) {
 	}
 	before := r.last()
 	for _, stale := range []string{first, "W/" + second, strings.Trim(second, `"`), `""`, `"x"`, second + "x", `"-1"`, `"+` + second[1:], ""} {
-		if stale == "" {
-			continue
-		}
 		r.do(admin, http.MethodPut, path(app), object{"name": "Lost"}, "If-Match", stale).is(http.StatusPreconditionFailed)
 	}
 	if r.last() != before {

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -63,7 +64,7 @@ type listPlace struct {
 // after returns up to n applications within reach that stand behind a place.
 func (r reach) after(s *projections.State, from listPlace, n int) []*projections.Application {
 	organizations := []string{r.organization}
-	if r.organization == everyOrganization {
+	if r.organization == authn.Everywhere {
 		organizations = s.Organizations.IDs()
 	}
 	var found []*projections.Application

@@ -48,7 +48,7 @@ func (e *Endpoint) create(c echo.Context) error {
 		return err
 	}
 	registration := command.NewApplication{
-		Target:   command.Target{Organization: r.home(), ID: events.NewID("a_"), Held: r.caller.Scopes},
+		Target:   command.Target{Organization: r.home, ID: events.NewID("a_"), Held: r.caller.Scopes},
 		ClientID: credential.NewClientID(),
 		Settings: in.chosen(),
 	}

@@ -79,6 +79,17 @@ func BearerToken(r *http.Request) (string, error) {
 	return token, nil
 }
 
+// StillLive reports whether the caller's token counts still: for answers that
+// outlast the check they began with.
+func (a *Authenticator) StillLive(c Caller) (live bool) {
+	now := a.Now()
+	a.View(func(s *projections.State) {
+		_, verdict := s.Lookup(c.Token.ID, c.Token.Digest, now)
+		live = verdict == projections.Live
+	})
+	return live
+}
+
 const callerKey = "grantlog.caller"
 
 // Require lets a request through whose caller holds one of the scopes, or

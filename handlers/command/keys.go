@@ -16,7 +16,7 @@ import (
 type KeyPolicy struct {
 	Algorithms    []string      // JWS algorithms that always have a key, the first one first
 	Cache         time.Duration // how long a fetched JWKS may be used
-	Lag           time.Duration // how late a replica may show what the log holds
+	Lag           time.Duration // how late a replica may show what the log holds, or its clock be wrong
 	Rotation      time.Duration // age of a key at which its successor is published; 0: on request only
 	TokenLifetime time.Duration // the longest lifetime of a token
 }

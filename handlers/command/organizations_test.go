@@ -2,7 +2,6 @@ package command_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -218,30 +217,4 @@ func TestEnsureApplicationConflicts(t *testing.T) {
 			refused(t, d, err, command.KindConflict)
 		})
 	}
-}
-
-func ExampleValidRedirectURI() {
-	for _, uri := range []string{
-		"https://app.example.com/cb?x=1", "http://localhost:3000/", "http://[::1]/cb", "http://127.9.9.9/",
-		"http://app.example.com/", "https://a@b/", "https://a/#f", `https://a\b/`, "/cb", "https:a", "com.example:/cb",
-		"http://localhost.example.com/", "https://", "https://a /", "http://127.0.0.1.example.com/",
-	} {
-		fmt.Println(command.ValidRedirectURI(uri), uri)
-	}
-	// Output:
-	// true https://app.example.com/cb?x=1
-	// true http://localhost:3000/
-	// true http://[::1]/cb
-	// true http://127.9.9.9/
-	// false http://app.example.com/
-	// false https://a@b/
-	// false https://a/#f
-	// false https://a\b/
-	// false /cb
-	// false https:a
-	// false com.example:/cb
-	// false http://localhost.example.com/
-	// false https://
-	// false https://a /
-	// false http://127.0.0.1.example.com/
 }

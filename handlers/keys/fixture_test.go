@@ -52,6 +52,7 @@ func (c *clock) advance(d time.Duration) { c.now.Add(int64(d)) }
 // replica is a server without HTTP: a log of its own or one shared with others.
 type replica struct {
 	t        *testing.T
+	journal  *journal.Journal
 	follower *follow.Follower
 	emit     *emit.Emitter
 	signer   *sign.Signer
@@ -64,7 +65,7 @@ func newReplica(t *testing.T, env *journaltest.Env, master seal.Master, c *clock
 		cfg.Replica = events.NewID("r_")
 		cfg.AckTimeout, cfg.SettleTimeout = 200*time.Millisecond, time.Second
 	})
-	r := &replica{t: t}
+	r := &replica{t: t, journal: j}
 	woken := func(record *journal.Record) {
 		if record.Subject == events.KeysSubject() {
 			r.keeper.Wake()

@@ -31,13 +31,13 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// rest waits, with a spread that keeps replicas from doing the same work at the
-// same moment.
+// rest waits, with a spread that lets one replica do the work before the others
+// look.
 func (k *Keeper) rest(ctx context.Context, wait time.Duration) {
 	if wait <= 0 {
 		return
 	}
-	timer := time.NewTimer(wait + rand.N(min(wait, k.cfg.Poll)/8+1))
+	timer := time.NewTimer(wait + rand.N(k.cfg.Poll/8+1))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -106,6 +106,9 @@ func (c *Cursors) mac(body []byte, list []string) []byte {
 	return mac.Sum(nil)[:macBytes]
 }
 
+// Limit reads the limit parameter of a list that is not cut by cursors.
+func Limit(query url.Values) (int, error) { return parseLimit(query["limit"]) }
+
 func parseLimit(values []string) (int, error) {
 	if values == nil {
 		return DefaultLimit, nil

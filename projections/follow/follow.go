@@ -85,6 +85,7 @@ type Follower struct {
 
 	mu    sync.RWMutex       // held for writing while a record is applied
 	state *projections.State // written by the tail only
+	batch batch              // the tail's
 
 	applied  atomic.Pointer[mark] // what the state shows
 	last     atomic.Uint64        // a position that the log is known to have reached
@@ -214,12 +215,12 @@ func (f *Follower) View(fn func(*projections.State)) {
 // Position is that of the last record that View shows.
 func (f *Follower) Position() events.Position { return f.applied.Load().Position }
 
-// Close stops following, and keeps a snapshot if there is anything new. ctx
-// bounds the snapshot.
+// Close stops following, and keeps a snapshot if there is anything new that is
+// known to be the log's. ctx bounds the snapshot.
 func (f *Follower) Close(ctx context.Context) error {
 	f.cancel(ErrClosed)
 	f.work.Wait()
-	if f.cfg.Dir == "" {
+	if f.cfg.Dir == "" || f.trusted() != nil {
 		return nil
 	}
 	return errors.Join(f.Snapshot(ctx), f.saveWatermark())

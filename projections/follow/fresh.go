@@ -10,13 +10,8 @@ import (
 // Fresh returns nil while this replica may answer, and otherwise why not:
 // ErrDamaged, ErrNotReady or ErrStale. It takes no lock.
 func (f *Follower) Fresh() error {
-	if d := f.damage.Load(); d != nil {
-		return d.err
-	}
-	select {
-	case <-f.ready:
-	default:
-		return ErrNotReady
+	if err := f.trusted(); err != nil {
+		return err
 	}
 	if f.age() > f.cfg.MaxStaleness {
 		return ErrStale

@@ -57,6 +57,9 @@ func (f *Follower) pause(err error) time.Duration {
 
 // proveOnce asks for a position and waits until it is applied.
 func (f *Follower) proveOnce(ctx context.Context) error {
+	if d := f.damage.Load(); d != nil {
+		return d.err // no beacon into a log that does not continue
+	}
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.MaxStaleness)
 	defer cancel()
 	applied, begun := f.Position(), f.cfg.Clock()

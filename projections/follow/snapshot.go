@@ -60,11 +60,15 @@ func (f *Follower) takeSnapshots(ctx context.Context) {
 	}
 }
 
-// Snapshot writes the state to Dir unless the newest snapshot shows it
-// already, or the log is damaged. Readers and the tail go on meanwhile.
+// Snapshot writes the state to Dir, if there is one, unless the newest
+// snapshot shows it already. Readers and the tail go on meanwhile. It returns
+// ErrDamaged or ErrNotReady for a state that is not known to be the log's.
 func (f *Follower) Snapshot(ctx context.Context) error {
-	if f.cfg.Dir == "" || f.damage.Load() != nil {
+	if f.cfg.Dir == "" {
 		return nil
+	}
+	if err := f.trusted(); err != nil {
+		return err
 	}
 	s := &f.snapshots
 	s.one.Lock()
@@ -86,6 +90,18 @@ func (f *Follower) Snapshot(ctx context.Context) error {
 	s.saved.Store(uint64(frozen.Position))
 	f.log.Info("snapshot taken", "position", frozen.Position, "bytes", size, "took", time.Since(began))
 	return dropSnapshots(f.cfg.Dir, keptSnapshots)
+}
+
+// trusted tells why not to keep what was applied: a log that was altered below
+// the watermark shows it only when the watermark is met.
+func (f *Follower) trusted() error {
+	if d := f.damage.Load(); d != nil {
+		return d.err
+	}
+	if !f.isReady() {
+		return ErrNotReady
+	}
+	return nil
 }
 
 func (f *Follower) isReady() bool {

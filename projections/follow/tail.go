@@ -8,7 +8,6 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
-	"github.com/grantlog/grantlog/projections"
 )
 
 const (
@@ -63,17 +62,14 @@ func (f *Follower) apply(r *journal.Record) error {
 		f.recovered(r.Position)
 		return nil
 	}
-	// Read all of it before any of it is applied: nothing half done is seen.
-	for _, err := range r.Events() {
-		if err != nil {
-			return err
-		}
+	if err := f.batch.read(r); err != nil {
+		return err
 	}
 	f.mu.Lock()
-	err := fold(f.state, r)
+	err := f.batch.fold(f.state, r)
 	f.mu.Unlock()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errHalfApplied, err)
 	}
 	f.reached(r.Position)
 	f.applied.Store(&mark{r.Cursor(), before.Chain})
@@ -92,21 +88,6 @@ func (f *Follower) recognize(r *journal.Record, before *mark) error {
 		r.Position == f.marked.Position && r.Chain != f.marked.Chain {
 		return fmt.Errorf("%w: position %d holds another record than was applied here", ErrAltered, r.Position)
 	}
-	return nil
-}
-
-func fold(s *projections.State, r *journal.Record) error {
-	at, ordinal := projections.Record{Position: r.Position, Subject: r.Subject}, 0
-	for e, err := range r.Events() {
-		if err == nil {
-			err = s.Apply(at, ordinal, e)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errHalfApplied, err)
-		}
-		ordinal++
-	}
-	s.Position, s.Chain = r.Position, r.Chain
 	return nil
 }
 

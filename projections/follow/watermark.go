@@ -51,15 +51,18 @@ func Watermark(dir string) (journal.Cursor, error) {
 // keepWatermark notes the place now and then. What was applied since the last
 // note is what a shortened log may lack unnoticed.
 func (f *Follower) keepWatermark(ctx context.Context) {
+	failing := false
 	for {
 		select {
 		case <-f.watermark.moved:
 		case <-ctx.Done():
 			return
 		}
-		if err := f.saveWatermark(); err != nil {
-			f.log.Warn("the watermark was not written", "err", err)
+		err := f.saveWatermark()
+		if err != nil && !failing {
+			f.log.Warn("the watermark cannot be written", "err", err)
 		}
+		failing = err != nil
 		select {
 		case <-time.After(watermarkEvery):
 		case <-ctx.Done():
@@ -71,7 +74,7 @@ func (f *Follower) keepWatermark(ctx context.Context) {
 // saveWatermark never goes back: before the replica is ready it may be behind
 // what was noted.
 func (f *Follower) saveWatermark() error {
-	if !f.isReady() || f.damage.Load() != nil {
+	if f.trusted() != nil {
 		return nil
 	}
 	at := f.applied.Load().Cursor

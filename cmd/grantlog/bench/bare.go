@@ -14,7 +14,7 @@ import (
 
 // answer is as long as a token response of grantlog: an ES256 token of one
 // scope under an issuer on loopback.
-var answer = []byte(`{"access_token":"` + strings.Repeat("x", 560) + `","token_type":"Bearer","expires_in":3600,"scope":"read:customers"}`)
+var answer = []byte(`{"access_token":"` + strings.Repeat("x", 500) + `","token_type":"Bearer","expires_in":3600,"scope":"read:customers"}`)
 
 // Bare serves the handler that servers are compared with until ctx ends: it
 // parses a form POST and answers fixed JSON.

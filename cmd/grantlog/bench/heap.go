@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -56,8 +55,6 @@ const (
 	organization  = "default"
 	applicationID = "A4CJ2V7Q5N3XKZ6T"
 )
-
-var errNotLive = errors.New("a token that was issued is not live")
 
 func application() *events.ApplicationCreated {
 	return &events.ApplicationCreated{

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
 )
 
 // appenders is how many issuances are on their way at once while the log is
@@ -166,4 +169,19 @@ func (l *logOnDisk) readChecked(ctx context.Context, _ *nats.Conn, j *journal.Jo
 }
 
 // fold is what a replica does when it starts without a snapshot.
-func (l *logOnDisk) fold(ctx context.Context, _ *nats.Conn, j *journal.Journal) error { return nil }
+func (l *logOnDisk) fold(ctx context.Context, _ *nats.Conn, j *journal.Journal) (err error) {
+	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close(ctx)) }()
+	if err := f.WaitReady(ctx); err != nil {
+		return err
+	}
+	f.View(func(s *projections.State) {
+		if n := s.Tokens.Len(); n != l.Issuances {
+			err = fmt.Errorf("the state holds %d tokens of %d", n, l.Issuances)
+		}
+	})
+	return err
+}

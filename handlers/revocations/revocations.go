@@ -1,0 +1,200 @@
+// Package revocations owns the feeds of what ended: GET /oauth/revocations to
+// poll and GET /oauth/revocations/stream to listen. Both give every ending of
+// the caller's organization once, in log order, from any position that the
+// caller names. The same endings are on NATS, one subject per organization.
+package revocations
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/handlers/sse"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// scope opens the feeds.
+const scope = "revocations:read"
+
+// errEnough ends a read of the log that found what it looked for.
+var errEnough = errors.New("enough")
+
+// batch is how many endings are taken from the hub at a time.
+const batch = 256
+
+// Config wires an Endpoint. All fields are required.
+type Config struct {
+	Authn *authn.Authenticator
+	// Position is the last record that this replica shows.
+	Position func() events.Position
+	// Read gives records of the log; see journal.Journal.Read.
+	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
+	// Stopping is closed when the server stops: listeners are let go.
+	Stopping <-chan struct{}
+}
+
+// Endpoint serves the feeds.
+type Endpoint struct {
+	Config
+	hub *Hub
+}
+
+// New returns the endpoint. Its Hub must be told of every applied record.
+func New(cfg Config) *Endpoint { return &Endpoint{Config: cfg, hub: newHub()} }
+
+// Hub takes what the follower applied.
+func (e *Endpoint) Hub() *Hub { return e.hub }
+
+// Mount adds the endpoints to a router.
+func (e *Endpoint) Mount(g *echo.Group) {
+	may := e.Authn.Require(scope)
+	g.GET("/oauth/revocations", e.poll, may)
+	g.GET("/oauth/revocations/stream", e.stream, may)
+}
+
+// polled is the answer of a poll. Position is what to ask after next.
+type polled struct {
+	Revocations []projections.Ending `json:"revocations"`
+	Position    events.Position      `json:"position"`
+}
+
+func (e *Endpoint) poll(c echo.Context) error {
+	organization, err := e.Authn.Reach(c)
+	if err != nil {
+		return err
+	}
+	limit, err := page.Limit(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	place := sse.Place{Ordinal: sse.Whole}
+	if after := c.QueryParam("after"); after != "" {
+		if place, err = sse.ParsePlace(after); err != nil {
+			return err
+		}
+	}
+	now := e.Position()
+	found, _, err := e.after(c.Request().Context(), place, now, organization, limit)
+	if err != nil {
+		return err
+	}
+	answer := polled{Revocations: found, Position: max(now, place.Position)}
+	switch n := len(found); {
+	case n == 0:
+		answer.Revocations = []projections.Ending{}
+	case n >= limit || found[n-1].Position > now:
+		answer.Position = found[n-1].Position // there may be more behind it
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+// after finds endings in the hub or, for a place long ago, in the log.
+func (e *Endpoint) after(ctx context.Context, place sse.Place, now events.Position, organization string, limit int) ([]projections.Ending, <-chan struct{}, error) {
+	found, more, ok := e.hub.after(place, now, organization, limit)
+	if ok {
+		return found, more, nil
+	}
+	found, err := e.fromLog(ctx, place, now, organization, limit)
+	return found, nil, err
+}
+
+// fromLog reads whole records until it has limit endings or is at to.
+func (e *Endpoint) fromLog(ctx context.Context, place sse.Place, to events.Position, organization string, limit int) (found []projections.Ending, err error) {
+	from := place.Position
+	if place.Ordinal != sse.Whole && from > 0 {
+		from-- // the rest of the place's own record
+	}
+	err = e.Read(ctx, journal.Cursor{Position: from}, to, func(r *journal.Record) error {
+		for _, ending := range endingsOf(r) {
+			if place.After(ending.Position, ending.Ordinal) && (organization == "" || organization == ending.Organization) {
+				found = append(found, ending)
+			}
+		}
+		if len(found) >= limit {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough {
+		err = nil
+	}
+	return found, err
+}
+
+func (e *Endpoint) stream(c echo.Context) error {
+	organization, err := e.Authn.Reach(c)
+	if err != nil {
+		return err
+	}
+	place, err := sse.Start(c, e.Position())
+	if err != nil {
+		return err
+	}
+	s, err := sse.Open(c)
+	if err != nil {
+		return err
+	}
+	e.feed(c.Request().Context(), s, authn.From(c), organization, place)
+	return nil
+}
+
+// feed writes until the listener is gone or too slow, its token ends, or the
+// server stops. In each case the listener can resume.
+func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller, organization string, place sse.Place) {
+	beat := time.NewTicker(sse.Heartbeat)
+	defer beat.Stop()
+	for e.Authn.StillLive(caller) {
+		now := e.Position()
+		found, more, err := e.after(ctx, place, now, organization, batch)
+		if err != nil {
+			return
+		}
+		if len(found) > 0 {
+			if place, err = send(s, found); err != nil {
+				return
+			}
+			continue
+		}
+		if more == nil { // the log was read up to now: go on from there
+			place = sse.Place{Position: max(now, place.Position), Ordinal: sse.Whole}
+			continue
+		}
+		select {
+		case <-more:
+		case <-beat.C:
+			if s.Beat() != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		case <-e.Stopping:
+			return
+		}
+	}
+}
+
+// send writes whole records of endings and returns the place after them.
+func send(s *sse.Stream, endings []projections.Ending) (place sse.Place, err error) {
+	for i, ending := range endings {
+		place = sse.Place{Position: ending.Position, Ordinal: ending.Ordinal}
+		if i+1 == len(endings) || endings[i+1].Position != ending.Position {
+			place.Ordinal = sse.Whole
+		}
+		data, err := json.Marshal(ending)
+		if err != nil {
+			return place, err
+		}
+		if err := s.Send(place, "revocation", data); err != nil {
+			return place, err
+		}
+	}
+	return place, s.Flush()
+}

@@ -1,0 +1,134 @@
+// Package sse owns the form of live streams: server-sent events (WHATWG HTML,
+// section 9.2) whose ids are places in the log, so that a listener that comes
+// back with Last-Event-ID goes on exactly where it was.
+package sse
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/oauth"
+)
+
+const (
+	// Heartbeat is how often a silent stream shows that it is alive.
+	Heartbeat = 15 * time.Second
+	// patience is how long a listener may take to accept what is written. A
+	// slower one is dropped; it resumes with the last id it got.
+	patience = 10 * time.Second
+)
+
+// Place is a place in the log: an event's record and its place there. The zero
+// Place stands before the log.
+type Place struct {
+	Position events.Position
+	// Ordinal of the event in its record; Whole: the record's last.
+	Ordinal int
+}
+
+// Whole is the ordinal of a place after all events of its record.
+const Whole = -1
+
+// After reports whether the event (position, ordinal) stands after the place.
+func (p Place) After(position events.Position, ordinal int) bool {
+	if position != p.Position {
+		return position > p.Position
+	}
+	return p.Ordinal != Whole && ordinal > p.Ordinal
+}
+
+// String is the id of a place: the position or, amid a record,
+// "position.ordinal".
+func (p Place) String() string {
+	id := strconv.FormatUint(uint64(p.Position), 10)
+	if p.Ordinal != Whole {
+		id += "." + strconv.Itoa(p.Ordinal)
+	}
+	return id
+}
+
+// ParsePlace reads what String wrote.
+func ParsePlace(s string) (Place, error) {
+	position, ordinal, amid := strings.Cut(s, ".")
+	p := Place{Ordinal: Whole}
+	n, err := strconv.ParseUint(position, 10, 64)
+	if err == nil && amid {
+		p.Ordinal, err = strconv.Atoi(ordinal)
+	}
+	if err != nil || amid && p.Ordinal < 0 {
+		return Place{}, oauth.Invalid("That is not a position of the log")
+	}
+	p.Position = events.Position(n)
+	return p, nil
+}
+
+// Start reads where a listener wants to start: after its Last-Event-ID, else
+// after the query parameter "after", else after now.
+func Start(c echo.Context, now events.Position) (Place, error) {
+	if id := c.Request().Header.Get("Last-Event-ID"); id != "" {
+		return ParsePlace(id)
+	}
+	if c.QueryParams().Has("after") {
+		return ParsePlace(c.QueryParam("after"))
+	}
+	return Place{Position: now, Ordinal: Whole}, nil
+}
+
+// Stream is an open answer.
+type Stream struct {
+	response *echo.Response
+	control  *http.ResponseController
+}
+
+// Open starts an answer of the stream type. It lifts the limits of time that
+// hold for ordinary requests.
+func Open(c echo.Context) (*Stream, error) {
+	s := &Stream{response: c.Response(), control: http.NewResponseController(c.Response())}
+	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	c.Response().WriteHeader(http.StatusOK)
+	return s, s.Beat()
+}
+
+// Send writes one event and does not flush it. data is one line of JSON.
+func (s *Stream) Send(at Place, event string, data []byte) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.Grow(len(data) + 64)
+	b.WriteString("id: ")
+	b.WriteString(at.String())
+	b.WriteString("\nevent: ")
+	b.WriteString(event)
+	b.WriteString("\ndata: ")
+	b.Write(data)
+	b.WriteString("\n\n")
+	_, err := s.response.Write([]byte(b.String()))
+	return err
+}
+
+// Flush sends what was written.
+func (s *Stream) Flush() error { return s.control.Flush() }
+
+// Beat writes a comment, which keeps connections open and finds those that are
+// gone.
+func (s *Stream) Beat() error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := s.response.Write([]byte(": grantlog\n\n")); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

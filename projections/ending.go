@@ -1,0 +1,50 @@
+package projections
+
+import (
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// Ending is what an event of the revocations family ends, in the form that
+// revocation consumers get: one token, or everything of an application, a
+// service or a user that was issued at or before Position.
+type Ending struct {
+	Position     events.Position `json:"position"`
+	Ordinal      int             `json:"-"` // place in the record
+	Time         time.Time       `json:"time"`
+	Type         events.Type     `json:"type"`
+	Reason       string          `json:"reason"`
+	Organization string          `json:"organizationId"`
+	Application  string          `json:"applicationId,omitempty"`
+	// Token is the one token that ends. Without it, all end that Before
+	// covers.
+	Token *events.TokenID `json:"jti,omitempty"`
+	// Before: every token issued at or before this position has ended.
+	Before events.Position `json:"before,omitempty"`
+	// EffectiveAt is when they end, if that is later than Time: the end of a
+	// rotation's overlap.
+	EffectiveAt time.Time `json:"effectiveAt,omitzero"`
+}
+
+// EndingOf describes an event that ends something; false for all others.
+func EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, bool) {
+	n := Ending{
+		Position: position, Ordinal: ordinal, Time: e.Time, Type: e.Type, Organization: e.Organization,
+		Before: position, Reason: string(e.Type),
+	}
+	switch d := e.Data.(type) {
+	case *events.TokenRevoked:
+		id := d.ID
+		n.Application, n.Token, n.Before, n.Reason = d.Application, &id, 0, d.Reason
+	case *events.SecretRotated:
+		n.Application, n.EffectiveAt, n.Reason = d.ID, d.EndsAt, "secret_rotated"
+	case *events.ApplicationTokensRevoked:
+		n.Application, n.Reason = d.ID, d.Reason
+	case *events.ApplicationDeleted:
+		n.Application, n.Reason = d.ID, "application_deleted"
+	default:
+		return Ending{}, false
+	}
+	return n, true
+}
