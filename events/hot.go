@@ -53,6 +53,9 @@ func appendTokenIssued(dst []byte, t *TokenIssued) []byte {
 	dst = appendString(append(dst, `","application":`...), t.Application)
 	dst = strconv.AppendInt(append(dst, `,"secret":`...), int64(t.Secret), 10)
 	dst = appendOptional(dst, `,"user":`, t.User)
+	if t.UserVersion != 0 {
+		dst = strconv.AppendInt(append(dst, `,"userVersion":`...), int64(t.UserVersion), 10)
+	}
 	dst = appendOptional(dst, `,"service":`, t.Service)
 	dst = appendString(append(dst, `,"grant":`...), t.Grant)
 	dst = appendString(append(dst, `,"scope":`...), t.Scope)
@@ -120,7 +123,7 @@ func (c *cursor) actor(a *Actor) bool {
 }
 
 func (c *cursor) tokenIssued(t *TokenIssued) bool {
-	t.User, t.Service = "", ""
+	t.User, t.UserVersion, t.Service = "", 0, ""
 	ok := c.literal(`{"jti":"`) && c.hex(t.ID[:]) &&
 		c.literal(`,"digest":"`) && c.hex(t.Digest[:]) &&
 		c.member(`,"application":"`, &t.Application) && c.literal(`,"secret":`)
@@ -133,6 +136,7 @@ func (c *cursor) tokenIssued(t *TokenIssued) bool {
 	}
 	t.Secret = int(secret)
 	ok = c.optional(`,"user":"`, &t.User) &&
+		c.optionalNumber(`,"userVersion":`, &t.UserVersion) &&
 		c.optional(`,"service":"`, &t.Service) &&
 		c.member(`,"grant":"`, &t.Grant) &&
 		c.member(`,"scope":"`, &t.Scope) &&
@@ -164,4 +168,14 @@ func (c *cursor) optional(name string, value *string) (ok bool) {
 	}
 	*value, ok = c.text()
 	return ok
+}
+
+// optionalNumber is optional for a number, which is not 0.
+func (c *cursor) optionalNumber(name string, value *int) bool {
+	if !c.literal(name) {
+		return true
+	}
+	n, ok := c.number()
+	*value = int(n)
+	return ok && n > 0 && n <= math.MaxInt32
 }

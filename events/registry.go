@@ -30,6 +30,15 @@ var catalogue = newRegistry(
 	revocation[ServiceCredentialRemoved](),
 	revocation[ServiceDeleted](),
 
+	onUsers[UserCreated](),
+	onUsers[UserUpdated](),
+	onUsers[UserEnabled](),
+	onUsers[UserErased](),
+	revocation[UserPasswordChanged](),
+	revocation[UserDisabled](),
+	revocation[UserDeleted](),
+	paged[LoginFailed](FamilyLogins, LoginsSubject()),
+
 	paged[TokenIssued](FamilyTokens, TokensSubject()),
 	revocation[TokenRevoked](),
 
@@ -127,6 +136,13 @@ func onApplication[T any, P payload[T]](id func(P) string, up ...upcaster) *entr
 func onService[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
 	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
 		return checked(ServiceSubject(organization, id(d)), organization, id(d))
+	}, up)
+}
+
+// onUsers registers an edit of an organization's users.
+func onUsers[T any, P payload[T]](up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(organization string, _ P) (string, error) {
+		return checked(UsersSubject(organization), organization)
 	}, up)
 }
 

@@ -25,6 +25,8 @@ const (
 	FamilyBeacons
 	// FamilyUsage: paged, conflict-free, all organizations together.
 	FamilyUsage
+	// FamilyLogins: paged, conflict-free, all organizations together.
+	FamilyLogins
 )
 
 // TokensSubject carries issuances of all organizations.
@@ -41,6 +43,13 @@ func BeaconsSubject() string { return subjectPrefix + "beacons" }
 
 // UsageSubject carries every replica's accounts of guarded calls.
 func UsageSubject() string { return subjectPrefix + "usage" }
+
+// LoginsSubject carries failed logins.
+func LoginsSubject() string { return subjectPrefix + "logins" }
+
+// UsersSubject guards the users of an organization as a whole: that no two have
+// one email address is not to be seen from any one of them.
+func UsersSubject(organization string) string { return subjectPrefix + "users." + organization }
 
 // ApplicationSubject guards the edits of an application.
 func ApplicationSubject(organization, id string) string {

@@ -81,20 +81,23 @@ type ApplicationUpdated struct {
 // secrets and every token minted on them end with this event; with it they end
 // at that time.
 type SecretRotated struct {
-	ID     string        `json:"id"`
-	Secret *SecretDigest `json:"secret"`
-	EndsAt time.Time     `json:"endsAt,omitzero"`
+	ID       string        `json:"id"`
+	ClientID string        `json:"clientId,omitempty"` // for consumers who know clients, not applications
+	Secret   *SecretDigest `json:"secret"`
+	EndsAt   time.Time     `json:"endsAt,omitzero"`
 }
 
 // ApplicationTokensRevoked ends every token of an application issued before.
 type ApplicationTokensRevoked struct {
-	ID     string `json:"id"`
-	Reason string `json:"reason,omitempty"`
+	ID       string `json:"id"`
+	ClientID string `json:"clientId,omitempty"` // for consumers who know clients, not applications
+	Reason   string `json:"reason,omitempty"`
 }
 
 // ApplicationDeleted ends an application, its secrets and its tokens.
 type ApplicationDeleted struct {
-	ID string `json:"id"`
+	ID       string `json:"id"`
+	ClientID string `json:"clientId,omitempty"` // for consumers who know clients, not applications
 }
 
 // TokenIssued records an access token. Secret is the version of the client
@@ -103,15 +106,16 @@ type ApplicationDeleted struct {
 type TokenIssued struct {
 	ID          TokenID     `json:"jti"`
 	Digest      TokenDigest `json:"digest"`
-	Application string      `json:"application"`       // application id, or the credential's client_id
-	Secret      int         `json:"secret"`            // secret version, from 1; 0 for a public client and a credential
-	User        string      `json:"user,omitempty"`    // user id, for grants that have one
-	Service     string      `json:"service,omitempty"` // uuid, for the token of a service's credential
-	Grant       string      `json:"grant"`             // grant_type
-	Scope       string      `json:"scope"`             // space-delimited, RFC 6749 section 3.3
-	Key         string      `json:"key"`               // kid of the signing key
-	IssuedAt    int64       `json:"issuedAt"`          // Unix seconds
-	ExpiresAt   int64       `json:"expiresAt"`         // Unix seconds
+	Application string      `json:"application"`           // application id, or the credential's client_id
+	Secret      int         `json:"secret"`                // secret version, from 1; 0 for a public client and a credential
+	User        string      `json:"user,omitempty"`        // user id, for grants that have one
+	UserVersion int         `json:"userVersion,omitempty"` // of the user's credentials that it was decided on; see UserPasswordChanged, UserDisabled
+	Service     string      `json:"service,omitempty"`     // uuid, for the token of a service's credential
+	Grant       string      `json:"grant"`                 // grant_type
+	Scope       string      `json:"scope"`                 // space-delimited, RFC 6749 section 3.3
+	Key         string      `json:"key"`                   // kid of the signing key
+	IssuedAt    int64       `json:"issuedAt"`              // Unix seconds
+	ExpiresAt   int64       `json:"expiresAt"`             // Unix seconds
 }
 
 // TokenRevoked ends one token.

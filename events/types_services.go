@@ -1,5 +1,9 @@
 package events
 
+// ServiceClientPrefix begins the client_id of every service credential, and of
+// no application.
+const ServiceClientPrefix = "svc_"
+
 // Values of a service's authType.
 const (
 	AuthOAuth = "oauth" // callable with a token of the service alone

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -37,8 +38,11 @@ import (
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/revocations"
 	"github.com/grantlog/grantlog/handlers/revoke"
+	"github.com/grantlog/grantlog/handlers/scopes"
+	"github.com/grantlog/grantlog/handlers/services"
 	"github.com/grantlog/grantlog/handlers/sign"
 	"github.com/grantlog/grantlog/handlers/token"
+	"github.com/grantlog/grantlog/handlers/usage"
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 )
@@ -73,6 +77,8 @@ type Server struct {
 	feed   *revocations.Endpoint
 	guard  *guard.Guard
 
+	follower *follow.Follower
+	open     atomic.Bool   // set by Open
 	stopping chan struct{} // closed by Stopping
 }
 
@@ -99,15 +105,15 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher,
-		health:   &health.Endpoint{Follower: cfg.Follower, LogReplicas: cfg.LogReplicas},
-		stopping: make(chan struct{}),
+		follower: cfg.Follower, stopping: make(chan struct{}),
 	}
+	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
 	s.guard = guard.New(guard.Config{
 		Authn: callers, Emit: emitter, Fresh: cfg.Follower.Fresh,
 		Issuer: cfg.Issuer, Replica: cfg.Journal.Replica(), Log: cfg.Log,
 	})
 	s.feed = revocations.New(revocations.Config{
-		Authn: callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Stopping: s.stopping,
+		Authn: callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 	})
 	root := s.echo.Group("")
 	// These answer whatever the state of the log.
@@ -115,18 +121,21 @@ func New(cfg Config) (*Server, error) {
 	// All others answer only from a state that is fresh, and as new as the
 	// caller asks. (A group with middleware of its own would answer 404 for a
 	// wrong method.)
-	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(cfg.Follower)))
+	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(s)))
 	mount(root,
 		tokens,
 		&introspect.Endpoint{Authn: callers},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
 		&applications.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
+		&services.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
 		&keys.Endpoint{Authn: callers, Keeper: keeper},
 		&forwardauth.Endpoint{Guard: s.guard},
+		&scopes.Endpoint{Authn: callers, Emit: emitter},
+		&usage.Endpoint{Authn: callers, Guard: s.guard},
 		s.feed,
 		&audit.Endpoint{Config: audit.Config{
 			Authn: callers, Cursors: cursors, Position: cfg.Follower.Position, WaitFor: cfg.Follower.WaitFor,
-			Read: cfg.Journal.Read, Stopping: s.stopping,
+			Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		}},
 	)
 	return s, nil
@@ -215,6 +224,25 @@ func (w slogWriter) Write(b []byte) (int, error) {
 
 // Prepare makes the server able to sign; see keys.Keeper.EnsureFirst.
 func (s *Server) Prepare(ctx context.Context) error { return s.keeper.EnsureFirst(ctx) }
+
+// Open lets requests in, once the log holds what the first answer needs.
+func (s *Server) Open() { s.open.Store(true) }
+
+// Fresh says whether this replica may answer, and if not, why.
+func (s *Server) Fresh() error {
+	if err := s.follower.Fresh(); err != nil {
+		return err
+	}
+	if !s.open.Load() {
+		return follow.ErrNotReady
+	}
+	return nil
+}
+
+// WaitFor waits until this replica shows a position.
+func (s *Server) WaitFor(ctx context.Context, position events.Position) error {
+	return s.follower.WaitFor(ctx, position)
+}
 
 // Run does the background work of a replica until ctx ends.
 func (s *Server) Run(ctx context.Context) {

@@ -71,6 +71,14 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restoreCounters(body, s.Usage.organizations)
 	case sectionReport:
 		return restore(body, s.Usage.restoreReport)
+	case sectionUser:
+		return restore(body, s.Users.restore)
+	case sectionErasure:
+		return restore(body, s.Users.restoreErasure)
+	case sectionUserRevisions:
+		return restore(body, s.Users.restoreRevisions)
+	case sectionLogin:
+		return restore(body, s.Logins.restore)
 	}
 	return malformed("section %d", kind)
 }
@@ -88,6 +96,7 @@ func (d *decoder) head(body []byte) error {
 	}
 	s.Tokens.expire(s.Time)
 	s.Usage.sweep(s.Time)
+	s.Logins.sweep(s.Time)
 	d.tokens.limit = s.Position
 	return nil
 }
@@ -104,6 +113,12 @@ func (d *decoder) order() error {
 		slices.SortFunc(list, compareServiceCreation)
 		if tied(list, compareServiceCreation) {
 			return malformed("two services created at one place")
+		}
+	}
+	for _, list := range d.state.Users.listed {
+		slices.SortFunc(list, compareUserCreation)
+		if tied(list, compareUserCreation) {
+			return malformed("two users created at one place")
 		}
 	}
 	if tied(d.state.Keys.Published(), compareKeyCreation) {

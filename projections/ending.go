@@ -16,7 +16,10 @@ type Ending struct {
 	Type         events.Type     `json:"type"`
 	Reason       string          `json:"reason"`
 	Organization string          `json:"organizationId"`
-	Application  string          `json:"applicationId,omitempty"`
+	Application  string          `json:"applicationId,omitempty"` // or the client_id of a service's credential
+	ClientID     string          `json:"clientId,omitempty"`      // of the application whose tokens all end
+	Service      string          `json:"serviceUuid,omitempty"`
+	User         string          `json:"userId,omitempty"`
 	// Token is the one token that ends. Without it, all end that Before
 	// covers.
 	Token *events.TokenID `json:"jti,omitempty"`
@@ -38,11 +41,23 @@ func EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, b
 		id := d.ID
 		n.Application, n.Token, n.Before, n.Reason = d.Application, &id, 0, d.Reason
 	case *events.SecretRotated:
-		n.Application, n.EffectiveAt, n.Reason = d.ID, d.EndsAt, "secret_rotated"
+		n.Application, n.ClientID, n.EffectiveAt, n.Reason = d.ID, d.ClientID, d.EndsAt, "secret_rotated"
 	case *events.ApplicationTokensRevoked:
-		n.Application, n.Reason = d.ID, d.Reason
+		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, d.Reason
 	case *events.ApplicationDeleted:
-		n.Application, n.Reason = d.ID, "application_deleted"
+		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, "application_deleted"
+	case *events.ServiceAuthDisabled:
+		n.Service, n.Reason = d.ID, "service_auth_disabled"
+	case *events.ServiceCredentialRemoved:
+		n.Service, n.Application, n.Reason = d.ID, d.ClientID, "service_credential_removed"
+	case *events.ServiceDeleted:
+		n.Service, n.Reason = d.ID, "service_deleted"
+	case *events.UserPasswordChanged:
+		n.User, n.Reason = d.ID, "password_changed"
+	case *events.UserDisabled:
+		n.User, n.Reason = d.ID, "user_disabled"
+	case *events.UserDeleted:
+		n.User, n.Reason = d.ID, "user_deleted"
 	default:
 		return Ending{}, false
 	}

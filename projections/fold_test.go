@@ -118,8 +118,11 @@ func TestLiveness(t *testing.T) {
 
 func TestLookupShowsWhatWasIssued(t *testing.T) {
 	d := issued(1, "a1", 1, time.Minute, time.Hour)
-	d.User = "u1"
-	s := replayed(t, []page{on("acme", 0, created("a1", false)), on("acme", time.Minute, issued(0, "a1", 1, time.Minute, time.Hour), d)})
+	d.User, d.UserVersion = "u1", 1
+	s := replayed(t, []page{
+		on("acme", 0, created("a1", false), userCreated("u1", "h1")),
+		on("acme", time.Minute, issued(0, "a1", 1, time.Minute, time.Hour), d),
+	})
 	got, l := s.Lookup(d.ID, d.Digest, epoch)
 	want := projections.Token{
 		ID: d.ID, Digest: d.Digest, Position: 2, Ordinal: 1,

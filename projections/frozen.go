@@ -24,6 +24,8 @@ type Frozen struct {
 	keys          Keys
 	tokens        Tokens // for reading slots only; it has no index
 	usage         Usage
+	users         Users
+	logins        Logins
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -40,6 +42,8 @@ func (s *State) Freeze() *Frozen {
 	f.usage.applications = maps.Clone(f.usage.applications)
 	f.usage.organizations = maps.Clone(f.usage.organizations)
 	f.usage.reports = maps.Clone(f.usage.reports)
+	f.users = s.Users.frozen()
+	f.logins.pairs = maps.Clone(f.logins.pairs)
 	s.Usage.epoch++ // counters are copied before they are written again
 
 	t := &f.tokens
@@ -64,6 +68,8 @@ func (s *State) alias() *Frozen {
 		services:      s.Services.byID,
 		keys:          *s.Keys,
 		usage:         *s.Usage,
+		users:         *s.Users,
+		logins:        *s.Logins,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
@@ -109,5 +115,7 @@ func (f *Frozen) Encode(w io.Writer) error {
 	e.json(sectionKeyring, f.keys.ring())
 	e.tokens(&f.tokens)
 	e.usage(&f.usage)
+	e.users(&f.users)
+	e.logins(&f.logins)
 	return e.close()
 }

@@ -140,7 +140,7 @@ func (g *generator) page() page {
 	if rapid.IntRange(0, 9).Draw(g.t, "foreign") == 0 {
 		org = g.organization()
 	}
-	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service"}).Draw(g.t, "kind") {
+	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user"}).Draw(g.t, "kind") {
 	case "issue":
 		return on(org, g.now, g.issues(app)...)
 	case "revoke":
@@ -173,6 +173,8 @@ func (g *generator) page() page {
 		return g.usage(org)
 	case "service":
 		return g.service()
+	case "user":
+		return g.user()
 	}
 	return on(org, g.now, created(app, app == "pub"))
 }
@@ -183,7 +185,9 @@ func (g *generator) issues(app string) []events.Data {
 		life := rapid.SampledFrom([]int{1, 60, 90, 3600, -10}).Draw(g.t, "life")
 		tok := issued(len(g.tokens), app, g.secret(), g.now, time.Duration(life)*time.Second)
 		tok.Scope = rapid.SampledFrom([]string{"", "read", "read write"}).Draw(g.t, "scope")
-		tok.User = rapid.SampledFrom([]string{"", "u1", "u2"}).Draw(g.t, "user")
+		if tok.User = rapid.SampledFrom([]string{"", "", "u1", "u2"}).Draw(g.t, "user"); tok.User != "" {
+			tok.UserVersion = rapid.SampledFrom([]int{1, 1, 1, 2, 3, 0}).Draw(g.t, "version")
+		}
 		if live := g.unswept(); len(live) > 0 && rapid.IntRange(0, 9).Draw(g.t, "twice") == 0 {
 			again := *rapid.SampledFrom(live).Draw(g.t, "jti")
 			tok.ID, tok.Digest = again.ID, again.Digest

@@ -19,6 +19,9 @@ type model struct {
 	latest   time.Time
 	apps     map[string]*modelApp
 	services map[string]*modelService
+	users    map[string]*modelUser
+	handles  map[string]string // → user, "ended" before it until it is erased
+	endings  map[string]string // handle → organization
 	tokens   map[events.TokenID]*modelToken
 	order    []events.TokenID
 }
@@ -71,6 +74,7 @@ func (m *model) event(p page, d events.Data) {
 		m.issue(p, d)
 	default:
 		m.service(p, d)
+		m.user(p, d)
 	case *events.TokenRevoked:
 		if t := m.tokens[d.ID]; t != nil && t.organization == p.organization && t.Application == d.Application {
 			t.dead = true
@@ -133,6 +137,7 @@ func (m *model) issue(p page, d *events.TokenIssued) {
 	} else if t.deadAt = ends; !ends.IsZero() && !p.time.Before(ends) {
 		t.dead = true
 	}
+	t.dead = t.dead || d.User != "" && !m.loggedIn(p, d)
 	m.tokens[d.ID] = t
 	m.order = append(m.order, d.ID)
 }
@@ -152,7 +157,11 @@ func TestStateEqualsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pages := histories(60).Draw(t, "history")
 		s := projections.New()
-		m := &model{apps: map[string]*modelApp{}, services: map[string]*modelService{}, tokens: map[events.TokenID]*modelToken{}}
+		m := &model{
+			apps: map[string]*modelApp{}, services: map[string]*modelService{},
+			users: map[string]*modelUser{}, handles: map[string]string{}, endings: map[string]string{},
+			tokens: map[events.TokenID]*modelToken{},
+		}
 		for _, p := range pages {
 			apply(t, s, p)
 			m.apply(p)

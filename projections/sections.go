@@ -24,6 +24,10 @@ import (
 //	usage         an application's calls (usage_sections.go)
 //	org. usage    an organization's
 //	report        a replica's last account of calls, one each, JSON
+//	user          one each, JSON, by organization, oldest first
+//	erasure       what is to be destroyed outside of the log, one each, JSON
+//	users         the revision of each organization's users, JSON
+//	login         a pair's latest failures, one each, JSON
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -36,6 +40,10 @@ const (
 	sectionUsage
 	sectionOrganizationUsage
 	sectionReport
+	sectionUser
+	sectionErasure
+	sectionUserRevisions
+	sectionLogin
 	sectionEnd
 )
 
@@ -44,7 +52,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 2
+	schema = 3
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

@@ -84,6 +84,11 @@ func TestServicesOfOneName(t *testing.T) {
 	if second, _ := s.Services.Get("s2"); second.Revision != 5 || len(second.Credentials) != 0 {
 		t.Errorf("%+v", second)
 	}
+	apply(t, s, on("acme", 0, &events.ServiceCredentialRemoved{ID: "s1", ClientID: "svc_1"}))
+	if owner, ok := s.Services.ByClientID("svc_1"); ok {
+		t.Errorf("a removed credential is of %+v", owner)
+	}
+	apply(t, s, on("acme", 0, credentialAdded("s1", "svc_1")))
 	apply(t, s, on("acme", 0, &events.ServiceDeleted{ID: "s1"}))
 	apply(t, s, on("beta", 0, serviceCreated("s1", "none")))
 	if _, ok := s.Services.Get("s1"); ok || !s.Services.Used("s1") {

@@ -85,16 +85,23 @@ func longHistory(issues int) []page {
 		on("acme", 0, created("a1", false)),
 		on("acme", 0, created("a2", false)),
 		on("acme", 0, &events.OrganizationCreated{ID: "acme", Name: "Acme"}),
+		on("acme", 0, userCreated("u1", "h1"), userCreated("u2", "h2"), userCreated("u3", "h3")),
+		on("acme", 0, &events.UserDeleted{ID: "u3"}),
 	}
 	for n := 0; n < issues; n += 10 {
 		after := time.Duration(n) * time.Second / 10
 		var data []events.Data
 		for i := range 10 {
 			d := issued(n+i, []string{"a1", "a2", "gone"}[(n+i)%3], 1, after, time.Duration(60+(n+i)%600)*time.Second)
-			d.User = []string{"", "u1", "u2", "u3"}[(n+i)%4]
+			if d.User = []string{"", "u1", "u2", "u3"}[(n+i)%4]; d.User != "" {
+				d.UserVersion = 1
+			}
 			data = append(data, d)
 		}
 		pages = append(pages, on("acme", after, data...))
+		if n%100 == 0 {
+			pages = append(pages, on("acme", after, failed(byte(n/100))))
+		}
 		if n%50 == 0 {
 			pages = append(pages, on("acme", after, &events.TokenRevoked{ID: tokenID(n), Application: "a1"}))
 		}
@@ -194,7 +201,7 @@ var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; 
 
 // A change of the canonical form, or of the fold, raises the schema.
 func TestGoldenSnapshot(t *testing.T) {
-	const file = "testdata/snapshot.v2"
+	const file = "testdata/snapshot.v3"
 	pages := append(longHistory(40),
 		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
 		on("", time.Minute,
@@ -211,6 +218,11 @@ func TestGoldenSnapshot(t *testing.T) {
 		on("acme", time.Minute, serviceCreated("s2", "none")),
 		on("acme", time.Minute, &events.ServiceDeleted{ID: "s2"}),
 		accounted("r_1", 1, time.Minute, events.Usage{Organization: "acme", Application: "a1", Secret: 1, Admitted: 3, Errors: 1, Refused: 2}),
+		on("acme", time.Minute, userCreated("u1", "h1"), userCreated("u2", "h2"), userCreated("u3", "h3")),
+		on("acme", time.Minute, &events.UserUpdated{ID: "u1", UserProfile: profile("h4", "ADMIN")}),
+		on("acme", time.Minute, &events.UserDisabled{ID: "u1"}),
+		on("acme", time.Minute, &events.UserDeleted{ID: "u2"}),
+		on("acme", time.Minute, failed(1), failed(1), failed(2)),
 	)
 	got := encoded(t, replayed(t, pages).Freeze())
 	want, err := os.ReadFile(file)

@@ -23,8 +23,10 @@ type State struct {
 	Organizations *Organizations
 	Applications  *Applications
 	Services      *Services
+	Users         *Users
 	Tokens        *Tokens
 	Usage         *Usage
+	Logins        *Logins
 	Keys          *Keys
 }
 
@@ -34,8 +36,10 @@ func New() *State {
 		Organizations: newOrganizations(),
 		Applications:  newApplications(),
 		Services:      newServices(),
+		Users:         newUsers(),
 		Tokens:        newTokens(),
 		Usage:         newUsage(),
+		Logins:        newLogins(),
 		Keys:          newKeys(),
 	}
 }
@@ -75,6 +79,7 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Time = e.Time
 		s.Tokens.expire(s.Time)
 		s.Usage.sweep(s.Time)
+		s.Logins.sweep(s.Time)
 	}
 	switch d := e.Data.(type) {
 	case *events.TokenIssued:
@@ -115,6 +120,22 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Services.removeCredential(at, d)
 	case *events.ServiceDeleted:
 		s.Services.remove(at, d)
+	case *events.UserCreated:
+		s.Users.create(at, d)
+	case *events.UserUpdated:
+		s.Users.update(at, d)
+	case *events.UserPasswordChanged:
+		s.Users.changePassword(at, d)
+	case *events.UserDisabled:
+		s.Users.disable(at, d)
+	case *events.UserEnabled:
+		s.Users.enable(at, d)
+	case *events.UserDeleted:
+		s.Users.remove(at, d)
+	case *events.UserErased:
+		s.Users.erased(at, d)
+	case *events.LoginFailed:
+		s.Logins.fail(at, d)
 	case *events.KeyCreated:
 		s.Keys.create(at, d)
 	case *events.KeyActivated:

@@ -43,7 +43,7 @@ type Token struct {
 	Application  string          // application id, or the client_id of a service's credential
 	Organization string
 	Secret       int // version of the client secret it was decided on; 0: public client or credential
-	User         string
+	User         string // user id
 	Service      string // uuid of the service it opens, if a credential got it
 	Grant        string // grant_type
 	Scope        string // space-delimited
@@ -82,8 +82,8 @@ func (s *State) Lookup(id events.TokenID, digest events.TokenDigest, now time.Ti
 
 // Liveness judges a token that State.Token, Lookup or TokensOf returned: it is
 // live if it has not expired at now and nothing in the log ended it, its
-// secret or its application; or, of a service's token, its credential, its
-// service or that one's authentication.
+// secret, its application or its user; or, of a service's token, its
+// credential, its service or that one's authentication.
 func (s *State) Liveness(t Token, now time.Time) Liveness {
 	if now.Unix() >= t.ExpiresAt {
 		return Expired
@@ -99,6 +99,9 @@ func (s *State) Liveness(t Token, now time.Time) Liveness {
 
 // backs reports whether what a token was decided on counts at now.
 func (s *State) backs(t *Token, now time.Time) bool {
+	if t.User != "" && !s.Users.backs(t) {
+		return false
+	}
 	if t.Service != "" {
 		return s.Services.backs(t)
 	}
@@ -121,8 +124,8 @@ func (a *Application) backs(secret int, now time.Time) bool {
 }
 
 // issue records a token as the log shows it. The log's order judges it: on a
-// secret or for an application, credential or service that ended before, it is
-// dead on arrival and nothing revives it. Of two with one jti the first counts.
+// secret or for an application, user, credential or service that ended before,
+// it is dead on arrival and nothing revives it. Of two with one jti the first counts.
 func (s *State) issue(at at, d *events.TokenIssued) {
 	if s.Tokens.find(d.ID) != 0 {
 		return
@@ -133,7 +136,7 @@ func (s *State) issue(at at, d *events.TokenIssued) {
 		User: d.User, Service: d.Service, Grant: d.Grant, Scope: d.Scope, Key: d.Key,
 		IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt,
 	}
-	n.Ended = !s.backs(&n, at.time)
+	n.Ended = !s.backs(&n, at.time) || d.User != "" && !s.Users.decided(d)
 	s.Tokens.insert(&n)
 }
 

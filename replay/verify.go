@@ -46,15 +46,18 @@ func Verify(ctx context.Context, log Log, known journal.Cursor, progress Progres
 		return report, &MismatchError{known.Position, fmt.Sprintf("the log ends at %d", last)}
 	}
 	state := projections.New()
+	var record Record
 	err = log.Read(ctx, journal.Cursor{}, last, func(r *journal.Record) error {
 		if r.Position == known.Position && r.Chain != known.Chain {
 			return &MismatchError{known.Position, "its records before were altered"}
 		}
-		n, err := fold(state, r, time.Time{})
-		if err != nil {
+		if err := record.read(r); err != nil {
 			return err
 		}
-		report.add(state, r, n)
+		if err := record.fold(state); err != nil {
+			return err
+		}
+		report.add(state, r, len(record.Events))
 		if progress != nil {
 			progress(r.Position, last)
 		}

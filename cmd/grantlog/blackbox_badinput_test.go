@@ -15,7 +15,7 @@ import (
 // strange are values that no identifier, name or credential has.
 var strange = []string{
 	"", " ", ".", "..", "../../etc/passwd", "*", ">", "a.>", "$JS.API.STREAM.PURGE.GRANTLOG", "_INBOX.x", "a b", "a\tb", "a\r\nX: y", "\x00", "a\x00b",
-	"\xff\xfe", "é", "‮", "%", "%00", "%2e%2e%2f", "'; DROP TABLE x;--", "<script>alert(1)</script>", "${jndi:ldap://x}", "{{7*7}}",
+	"\xff\xfe", "é", "\u202e", "%", "%00", "%2e%2e%2f", "'; DROP TABLE x;--", "<script>alert(1)</script>", "${jndi:ldap://x}", "{{7*7}}",
 	"null", "true", "-1", "0", "9223372036854775808", "1e400", "1.5", "NaN", strings.Repeat("a", 10_000), strings.Repeat("é", 5000), strings.Repeat("../", 2000),
 }
 

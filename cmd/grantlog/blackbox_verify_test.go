@@ -2,9 +2,11 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,31 +149,66 @@ func flip(t *testing.T, data string, place func([]byte) int) {
 	t.Fatal("the place is in no block")
 }
 
+// refusesOrAnswers503 runs a server on a log that is not whole, until it ends
+// with an error or says itself that the log is why it is not ready. That it is
+// not ready yet proves nothing: every server begins so. At no moment may it be
+// ready or know a token.
 func refusesOrAnswers503(t *testing.T, data, token string) {
 	t.Helper()
 	s := prepare(t)
 	s.data = data
+	asker := s.administrator()
 	s.launch()
-	ended := false
-	s.eventually("the server refuses to run, or answers", func() bool {
+	s.eventually("the server refuses to run, or says that the log is not whole", func() bool {
 		select {
 		case <-s.run.exited:
-			ended = true
+			return true
 		default:
 		}
-		_, err := s.probe("/healthz")
-		return ended || err == nil
-	})
-	if ended {
-		if code := s.wait(); code == 0 {
-			t.Error("exit code 0 on a damaged log")
+		if known, err := s.knows(asker, token); err == nil && known {
+			t.Fatal("the server answers from a log that is not whole")
 		}
-		return
+		reason, err := s.unreadiness()
+		return err == nil && (strings.Contains(reason, "damaged") || strings.Contains(reason, "shortened"))
+	})
+	select {
+	case <-s.run.exited:
+		if code := s.wait(); code == 0 {
+			t.Error("exit code 0 on a log that is not whole")
+		}
+	default:
+		if known, err := s.knows(asker, token); err != nil || known {
+			t.Errorf("introspection: answered %v, %v; want 503", known, err)
+		}
+		s.kill()
 	}
-	if status, err := s.probe("/readyz"); err == nil && status == http.StatusOK {
-		t.Error("ready on a damaged log")
+}
+
+// knows asks for a token, without a check against the description, for the
+// server may end meanwhile. Anything but 503 is an answer.
+func (s *server) knows(asker application, token string) (bool, error) {
+	form := url.Values{"token": {token}, "client_id": {asker.ClientID}, "client_secret": {asker.ClientSecret}}
+	resp, err := (&http.Client{Transport: s.base, Timeout: patience}).PostForm(s.issuer()+"/oauth/introspect", form)
+	if err != nil {
+		return false, err
 	}
-	s.form("/oauth/introspect", []string{"token", token}, basic(s.administrator())).want(http.StatusServiceUnavailable)
+	return resp.StatusCode != http.StatusServiceUnavailable, resp.Body.Close()
+}
+
+// unreadiness returns the reason that /readyz gives; none when it is ready.
+func (s *server) unreadiness() (string, error) {
+	resp, err := (&http.Client{Transport: s.base, Timeout: patience}).Get(s.issuer() + "/readyz")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		s.t.Fatal("ready on a log that is not whole")
+	}
+	var body struct {
+		Reason string `json:"reason"`
+	}
+	return body.Reason, json.NewDecoder(resp.Body).Decode(&body)
 }
 
 // Section 8, SECURITY.md G9: a log shortened at its end, here by putting an

@@ -25,13 +25,22 @@ type logSettings struct {
 	MasterKeyFile string    `group:"log" placeholder:"FILE" help:"File with the master key. (default master.key in --data, made on the first start of an embedded log)"`
 }
 
+// clusterSettings make the embedded NATS a member of a cluster that consists of
+// grantlog servers alone. Without a name there is no cluster.
+type clusterSettings struct {
+	Name   clusterName `group:"log" placeholder:"NAME" help:"Cluster that this server forms with others, with their embedded NATS; all need the same master key."`
+	Listen address     `group:"log" placeholder:"HOST:PORT" help:"Where the other members of the cluster reach this one."`
+	Routes routeURLs   `group:"log" placeholder:"URL,..." help:"The --cluster-listen of all members, as nats://host:port."`
+}
+
 // serveSettings are the settings of a server.
 type serveSettings struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general         `embed:""`
+	Log     logSettings     `embed:""`
+	Cluster clusterSettings `embed:"" prefix:"cluster-"`
 
 	NATSListen  address `group:"log" name:"nats-listen" placeholder:"HOST:PORT" help:"Let outside consumers of revocations reach the embedded NATS, to subscribe only. (default: no listener)"`
-	LogReplicas int     `group:"log" placeholder:"N" help:"JetStream replicas of the log. (default 1, or 3 on a NATS cluster)"`
+	LogReplicas int     `group:"log" placeholder:"N" help:"JetStream replicas of the log. (default 1, or 3 in a cluster)"`
 
 	Listen         address   `group:"http" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"HTTP address. (default 127.0.0.1:8080)"`
 	Issuer         issuerURL `group:"http" placeholder:"URL" help:"Issuer: the only source of iss and of every advertised URL. (default http:// and the HTTP address)"`
@@ -56,8 +65,8 @@ func (c *serveSettings) check() error {
 		return errors.New("--nats-listen is for the embedded NATS; it does not go with --nats")
 	case c.LogReplicas < 0 || c.LogReplicas > 5:
 		return errors.New("--log-replicas must be from 1 to 5")
-	case embedded && c.LogReplicas > 1:
-		return errors.New("--log-replicas above 1 needs a NATS cluster: --nats")
+	case embedded && c.LogReplicas > 1 && c.Cluster.Name == "":
+		return errors.New("--log-replicas above 1 needs a NATS cluster: --cluster-name or --nats")
 	case c.MaxStaleness < time.Second:
 		return errors.New("--max-staleness must be at least 1s")
 	case c.JWKSCache < time.Second || c.JWKSCache > 24*time.Hour:
@@ -65,7 +74,25 @@ func (c *serveSettings) check() error {
 	case c.KeyRotation <= c.JWKSCache:
 		return errors.New("--key-rotation must be longer than --jwks-cache")
 	}
+	if err := c.Cluster.check(len(c.Log.NATS) == 0); err != nil {
+		return err
+	}
 	return c.Log.check()
+}
+
+func (c *clusterSettings) check(embedded bool) error {
+	_, port, _ := net.SplitHostPort(string(c.Listen))
+	switch given := c.Name != "" || c.Listen != "" || len(c.Routes) > 0; {
+	case !given:
+		return nil
+	case !embedded:
+		return errors.New("--cluster-name, --cluster-listen and --cluster-routes are for the embedded NATS; they do not go with --nats")
+	case c.Name == "" || c.Listen == "" || len(c.Routes) == 0:
+		return errors.New("--cluster-name, --cluster-listen and --cluster-routes belong together: give all three")
+	case port == "0":
+		return errors.New("--cluster-listen must name the port that the other members know")
+	}
+	return nil
 }
 
 func (c *logSettings) check() error {

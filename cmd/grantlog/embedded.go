@@ -30,6 +30,7 @@ type embeddedNATS struct {
 	log      *slog.Logger
 	user     string // of connect, where there is a listener
 	password string
+	member   *membership // nil: a single server
 
 	alarm chan struct{} // the server logged an error
 	done  chan struct{}
@@ -44,8 +45,14 @@ type embeddedNATS struct {
 // returns when it takes connections. With a listen address, clients that reach
 // it may subscribe to revocations and do nothing else.
 func startEmbedded(dir string, listen address, log *slog.Logger) (*embeddedNATS, error) {
+	return startMember(dir, listen, nil, log)
+}
+
+// startMember is startEmbedded for a member of a cluster, which opens one port
+// more, to the other members. It does not wait for them.
+func startMember(dir string, listen address, m *membership, log *slog.Logger) (*embeddedNATS, error) {
 	e := &embeddedNATS{
-		dir: dir, log: log, user: "grantlog", password: rand.Text(), listen: listen,
+		dir: dir, log: log, user: "grantlog", password: rand.Text(), member: m, listen: listen,
 		alarm: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if err := e.launch(); err != nil {
@@ -72,6 +79,9 @@ func (e *embeddedNATS) launch() error {
 	// Start returns when startup is complete and the listener is open, so
 	// nothing has to be polled.
 	s.Start()
+	if e.member != nil {
+		route(s, e.listen != "")
+	}
 	if reason := natsLog.fatal.Load(); reason != nil {
 		s.Shutdown()
 		return fmt.Errorf("embedded NATS: %s", *reason)
@@ -93,6 +103,11 @@ func (e *embeddedNATS) options() (*server.Options, error) {
 		DontListen:             e.listen == "",
 		NoSigs:                 true,
 		DisableJetStreamBanner: true,
+	}
+	if e.member != nil {
+		if err := e.member.apply(opts); err != nil {
+			return nil, err
+		}
 	}
 	if e.listen == "" {
 		return opts, nil
@@ -135,12 +150,19 @@ func (e *embeddedNATS) InProcessConn() (net.Conn, error) {
 	return e.server.InProcessConn()
 }
 
-// stop flushes the store and waits until the server is gone.
+// stop flushes the store and waits until the server is gone. A member of a
+// cluster first leaves what it leads to another one.
 func (e *embeddedNATS) stop() {
 	close(e.done)
 	e.guard.Wait()
+	if e.member != nil && e.server != nil {
+		handOver(e.server)
+	}
 	e.land()
 }
+
+// single reports whether all of the log is in this process.
+func (e *embeddedNATS) single() bool { return e != nil && e.member == nil }
 
 // land ends the server, if one runs.
 func (e *embeddedNATS) land() {

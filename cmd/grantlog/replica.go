@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,11 +37,15 @@ type replica struct {
 	journal  *journal.Journal
 	follower *follow.Follower
 	listener net.Listener
+	web      *http.Server
+	served   chan error // gets the end of web
+	face     face
 	server   atomic.Pointer[handlers.Server] // nil while the log is opened
 }
 
-// startReplica opens the log, catches up with it and takes the HTTP address,
-// on which nothing is answered yet.
+// startReplica takes the HTTP address, on which it says that it is not ready,
+// opens the log and begins to follow it. In a cluster that takes until enough
+// members are there.
 func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Logger) (r *replica, err error) {
 	r = &replica{set: set, log: log, site: s}
 	defer func() {
@@ -49,22 +54,11 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		}
 	}()
 	copies := logReplicas(set.LogReplicas, s.Conn)
-	if r.journal, err = openJournal(ctx, s, events.NewID("r_"), copies, log); err != nil {
-		return r, err
-	}
-	if err = checkMaster(ctx, r.journal); err != nil {
-		return r, err
-	}
-	if r.follower, err = follow.Start(ctx, follow.Config{
-		Journal: r.journal, Dir: set.Log.stateDir(), MaxStaleness: set.MaxStaleness,
-		Single: s.embedded != nil, Logger: log, OnApply: []func(*journal.Record){r.applied},
-	}); err != nil {
-		return r, err
-	}
-	if err = r.follower.WaitReady(ctx); err != nil {
-		return r, err
-	}
 	if r.listener, err = net.Listen("tcp", string(set.Listen)); err != nil {
+		return r, err
+	}
+	r.serve(handlers.Starting(log, copies))
+	if err = whenReachable(ctx, s.embedded.single(), func() error { return r.openLog(ctx, copies) }); err != nil {
 		return r, err
 	}
 	server, err := handlers.New(handlers.Config{
@@ -73,8 +67,29 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
 		Now: time.Now, Log: log,
 	})
+	if err != nil {
+		return r, err
+	}
 	r.server.Store(server)
-	return r, err
+	r.face.show(server.Handler())
+	return r, nil
+}
+
+// openLog opens the log and begins to follow it.
+func (r *replica) openLog(ctx context.Context, copies int) (err error) {
+	if r.journal == nil {
+		if r.journal, err = openJournal(ctx, r.site, events.NewID("r_"), copies, r.log); err != nil {
+			return err
+		}
+	}
+	if err = checkMaster(ctx, r.journal); err != nil {
+		return err
+	}
+	r.follower, err = follow.Start(ctx, follow.Config{
+		Journal: r.journal, Dir: r.set.Log.stateDir(), MaxStaleness: r.set.MaxStaleness,
+		Single: r.site.embedded.single(), Logger: r.log, OnApply: []func(*journal.Record){r.applied},
+	})
+	return err
 }
 
 // applied passes on what the follower applied, once there is a server.
@@ -100,9 +115,65 @@ func checkMaster(ctx context.Context, j *journal.Journal) error {
 	return err
 }
 
-// prepare makes what the log must hold before the first answer: keys, the
-// administrator and the seed.
+// run answers until ctx ends: 503 until the replica has caught up with the log
+// and the log holds what it must, then everything. A log that is damaged keeps
+// it at 503, from where it returns by itself when the log is whole.
+func (r *replica) run(ctx context.Context, seed *seedfile.Seed) error {
+	// Neither requests nor background work end with ctx: they are drained.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	server := r.server.Load()
+	var work sync.WaitGroup
+	defer func() { stop(); work.Wait() }()
+	prepared := make(chan error, 1)
+	work.Go(func() { prepared <- r.prepare(ctx, seed) })
+	for {
+		select {
+		case err := <-r.served:
+			return fmt.Errorf("HTTP server: %w", err)
+		case err := <-prepared:
+			if ctx.Err() == nil && err != nil {
+				return errors.Join(err, r.web.Close())
+			}
+			if err == nil {
+				work.Go(func() { server.Run(background) })
+				server.Open()
+				r.log.Info("grantlog serves", "url", r.url(), "issuer", r.set.issuer(r.listener.Addr()), "position", r.follower.Position())
+			}
+		case <-ctx.Done():
+			return r.drain()
+		}
+	}
+}
+
+func (r *replica) url() string { return "http://" + r.listener.Addr().String() }
+
+// serve answers on the HTTP address with the face of the day, the given one at
+// first.
+func (r *replica) serve(first http.Handler) {
+	r.face.show(first)
+	r.web = &http.Server{
+		Handler:           &r.face,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+	}
+	r.served = make(chan error, 1)
+	go func() { r.served <- r.web.Serve(r.listener) }()
+}
+
+// prepare waits for the log's end and makes what the log must hold before the
+// first answer: keys, the administrator and the seed.
 func (r *replica) prepare(ctx context.Context, seed *seedfile.Seed) error {
+	if err := r.follower.WaitReady(ctx); err != nil {
+		return err
+	}
+	if err := whenReachable(ctx, r.site.embedded.single(), func() error { return r.found(ctx, seed) }); err != nil {
+		return err
+	}
+	return r.site.Announce(r.url())
+}
+
+// found makes what is missing. Done once more, it goes on where it ended.
+func (r *replica) found(ctx context.Context, seed *seedfile.Seed) error {
 	server := r.server.Load()
 	if err := server.Prepare(ctx); err != nil {
 		return err
@@ -117,38 +188,14 @@ func (r *replica) prepare(ctx context.Context, seed *seedfile.Seed) error {
 	return bootstrap.Seed(ctx, boot, seeded(seed))
 }
 
-// answer serves until ctx ends, then lets requests in flight finish.
-func (r *replica) answer(ctx context.Context) error {
-	server := r.server.Load()
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() { defer close(done); server.Run(background) }()
-	defer func() { stop(); <-done }()
-
-	// Requests do not end with ctx: they are drained.
-	s := &http.Server{
-		Handler:           server.Handler(),
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(r.listener) }()
-	url := "http://" + r.listener.Addr().String()
-	if err := r.site.Announce(url); err != nil {
-		return err
-	}
-	r.log.Info("grantlog serves", "url", url, "issuer", r.set.issuer(r.listener.Addr()), "position", r.follower.Position())
-	select {
-	case err := <-failed:
-		return fmt.Errorf("HTTP server: %w", err)
-	case <-ctx.Done():
-	}
+// drain lets requests in flight finish.
+func (r *replica) drain() error {
 	r.log.Info("grantlog stops")
-	server.Stopping()
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	r.server.Load().Stopping()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	if err := s.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests were still in flight after %v", drainTimeout), s.Close())
+	if err := r.web.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were still in flight after %v", drainTimeout), r.web.Close())
 	}
 	return nil
 }
@@ -156,11 +203,8 @@ func (r *replica) answer(ctx context.Context) error {
 // close gives back what startReplica took, the log last.
 func (r *replica) close() error {
 	var errs []error
-	if r.listener != nil {
-		// Already closed, unless the start failed.
-		if err := r.listener.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
+	if r.web != nil {
+		errs = append(errs, r.web.Close()) // closed already, unless the start failed
 	}
 	if r.follower != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/grantlog/grantlog/cmd/grantlog/seedfile"
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
@@ -12,7 +15,8 @@ func seeded(seed *seedfile.Seed) []bootstrap.Organization {
 	for i, o := range seed.Organizations {
 		out[i] = bootstrap.Organization{
 			ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Limits: events.Limits(o.Limits),
-			Scopes: seededScopes(o.Scopes), Applications: seededApplications(o.Applications),
+			Scopes: seededScopes(o.Scopes), Upstreams: seededUpstreams(o.Upstreams), Services: seededServices(o.Services),
+			Applications: seededApplications(o.Applications),
 		}
 	}
 	return out
@@ -22,6 +26,29 @@ func seededScopes(scopes []seedfile.Scope) []events.Scope {
 	out := make([]events.Scope, len(scopes))
 	for i, s := range scopes {
 		out[i] = events.Scope(s)
+	}
+	return out
+}
+
+// seededUpstreams may be on any address: whoever writes the file chose it.
+func seededUpstreams(upstreams []seedfile.Upstream) []events.Upstream {
+	var out []events.Upstream
+	for _, u := range upstreams {
+		upstream := events.Upstream{
+			Name: u.Name, URL: u.URL, Paths: u.Paths, Body: u.Body, PassToken: u.PassToken, Private: true,
+		}
+		for _, name := range slices.Sorted(maps.Keys(u.Headers)) {
+			upstream.Headers = append(upstream.Headers, events.UpstreamHeader{Name: name, Value: u.Headers[name]})
+		}
+		out = append(out, upstream)
+	}
+	return out
+}
+
+func seededServices(services []seedfile.Service) []bootstrap.Service {
+	out := make([]bootstrap.Service, len(services))
+	for i, s := range services {
+		out[i] = bootstrap.Service(s)
 	}
 	return out
 }

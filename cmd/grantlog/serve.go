@@ -33,15 +33,15 @@ func (c *serveCmd) Run(ctx context.Context, p process) error {
 	return errors.Join(serve(ctx, set, seed, site, log), site.Close())
 }
 
-// serve runs a replica on an open site until ctx ends.
+// serve runs a replica on an open site until ctx ends. To be stopped, at any
+// moment, is no error.
 func serve(ctx context.Context, set *serveSettings, seed *seedfile.Seed, s *site, log *slog.Logger) error {
 	r, err := startReplica(ctx, set, s, log)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
-	err = r.prepare(ctx, seed)
-	if err == nil {
-		err = r.answer(ctx)
-	}
-	return errors.Join(err, r.close())
+	return errors.Join(r.run(ctx, seed), r.close())
 }

@@ -30,17 +30,31 @@ func openToServe(c *serveSettings, log *slog.Logger) (*site, error) {
 		return nil, err
 	}
 	s := &site{dir: dir}
-	if err := makeMaster(&c.Log); err != nil {
+	if err := firstStart(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return s.open(&c.Log, c.NATSListen, log)
+	return s.open(&c.Log, &c.Cluster, c.NATSListen, log)
+}
+
+// firstStart checks that the data directory is what the settings say, and
+// makes the master key of a new single server.
+func firstStart(c *serveSettings) error {
+	if c.Cluster.Name != "" {
+		return checkShared(&c.Log)
+	}
+	if len(c.Log.NATS) == 0 {
+		if err := checkSingle(c.Log.Data); err != nil {
+			return err
+		}
+	}
+	return makeMaster(&c.Log)
 }
 
 // openToRead opens a site of a log that is there already.
 func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
 	s := &site{}
 	if len(c.NATS) > 0 {
-		return s.open(c, "", log)
+		return s.open(c, nil, "", log)
 	}
 	if _, err := os.Stat(storeDir(c.Data)); errors.Is(err, fs.ErrNotExist) {
 		return nil, &usageError{fmt.Errorf("there is no log in %s", c.Data)}
@@ -50,11 +64,11 @@ func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
 		return nil, err
 	}
 	s.dir = dir
-	return s.open(c, "", log)
+	return s.open(c, nil, "", log)
 }
 
 // open adds the master key and the connection.
-func (s *site) open(c *logSettings, listen address, log *slog.Logger) (_ *site, err error) {
+func (s *site) open(c *logSettings, cluster *clusterSettings, listen address, log *slog.Logger) (_ *site, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -67,7 +81,13 @@ func (s *site) open(c *logSettings, listen address, log *slog.Logger) (_ *site, 
 		s.Conn, err = connectExternal(c, log)
 		return s, err
 	}
-	if s.embedded, err = startEmbedded(c.Data, listen, log); err != nil {
+	var m *membership
+	if cluster != nil && cluster.Name != "" {
+		if m, err = newMembership(cluster, c.Data, s.Master); err != nil {
+			return nil, err
+		}
+	}
+	if s.embedded, err = startMember(c.Data, listen, m, log); err != nil {
 		return nil, err
 	}
 	s.Conn, err = s.embedded.connect()

@@ -113,6 +113,45 @@ func (n *natsURLs) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
+// clusterName is the name of a cluster. Empty means none.
+type clusterName string
+
+func (n *clusterName) UnmarshalText(b []byte) error {
+	for _, c := range b {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return fmt.Errorf("%.40q has characters other than A-Z a-z 0-9 - _", b)
+		}
+	}
+	if len(b) > 40 {
+		return errors.New("want 40 characters at most")
+	}
+	*n = clusterName(b)
+	return nil
+}
+
+// routeURLs are where the members of a cluster reach each other. They hold no
+// credentials: the members prove themselves by the master key.
+type routeURLs []string
+
+func (r *routeURLs) UnmarshalText(b []byte) error {
+	*r = nil
+	if len(b) == 0 {
+		return nil
+	}
+	for s := range strings.SplitSeq(string(b), ",") {
+		s = strings.TrimSpace(s)
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "nats" || u.Hostname() == "" || u.Port() == "" || u.Path != "" || u.RawQuery != "" {
+			return errors.New("want URLs such as nats://10.0.0.1:6222, separated by commas")
+		}
+		if u.User != nil {
+			return errors.New("a route has no user or password")
+		}
+		*r = append(*r, s)
+	}
+	return nil
+}
+
 // networks are the addresses of trusted proxies.
 type networks []netip.Prefix
 

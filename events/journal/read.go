@@ -17,8 +17,9 @@ const (
 	// is called damaged.
 	rereadPause = 250 * time.Millisecond
 	// quiet is how long a bounded read waits for a record before it asks
-	// whether there is any.
-	quiet = time.Second
+	// whether there is any: longer than a consumer may be without a sign of
+	// life, or one that is gone would be waited for for ever.
+	quiet = 3 * heartbeat
 )
 
 // Tail gives fn every record after from, in order and verified, until ctx ends,

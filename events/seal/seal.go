@@ -9,7 +9,8 @@
 //	├─ Derive(…)     HKDF-SHA256, one key per purpose: the MAC of records, the
 //	│                pepper of client secrets, the authentication of cursors
 //	└─ data key      32 random bytes, in the log, wrapped under the wrap key
-//	   └─ records    sealed with AES-256-GCM under the data key
+//	   ├─ records    sealed with AES-256-GCM under the data key
+//	   └─ wrapped keys  of one person each, kept where they can be destroyed
 //
 // A derived key does not tell the master key, nor another purpose's key. A new
 // master key needs the data keys wrapped again, not the records sealed again.

@@ -2,14 +2,12 @@ package applications
 
 import (
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -69,7 +67,7 @@ func list(values []string) []string { return append([]string{}, values...) }
 func (e *Endpoint) write(c echo.Context, status int, app *projections.Application, secret string) error {
 	answer := answerOf(app, e.Emit.Now())
 	answer.ClientSecret = secret
-	c.Response().Header().Set("ETag", etag(app.Revision))
+	c.Response().Header().Set("ETag", consistency.ETag(app.Revision))
 	return respond(c, status, answer)
 }
 
@@ -84,26 +82,3 @@ func noContent(c echo.Context) error {
 }
 
 func noStore(c echo.Context) { c.Response().Header().Set("Cache-Control", "no-store") }
-
-func etag(revision events.Position) string {
-	return `"` + strconv.FormatUint(uint64(revision), 10) + `"`
-}
-
-// ifMatch returns the revisions that a request's If-Match names: nil without
-// the header and for "*". What is no entity tag of ours, a weak one included,
-// names no revision (RFC 9110 sections 8.8.3 and 13.1.1).
-func ifMatch(r *http.Request) []events.Position {
-	header := r.Header.Values("If-Match")
-	if len(header) == 0 || slices.Equal(header, []string{"*"}) {
-		return nil
-	}
-	revisions := []events.Position{}
-	for tag := range strings.SplitSeq(strings.Join(header, ","), ",") {
-		tag = strings.Trim(tag, " \t")
-		n, err := strconv.ParseUint(strings.Trim(tag, `"`), 10, 64)
-		if err == nil && etag(events.Position(n)) == tag {
-			revisions = append(revisions, events.Position(n))
-		}
-	}
-	return revisions
-}

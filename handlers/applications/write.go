@@ -9,6 +9,7 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections"
@@ -84,7 +85,7 @@ func (e *Endpoint) update(c echo.Context) error {
 	if in.Public != nil {
 		return oauth.Invalid("public is chosen at creation and cannot be changed")
 	}
-	id, expected := c.Param("id"), ifMatch(c.Request())
+	id, expected := c.Param("id"), consistency.IfMatch(c.Request())
 	return e.change(c, r, id, func(s *projections.State, target command.Target, _ time.Time) (command.Decision, error) {
 		return command.UpdateApplication(s, target, expected, in.chosen())
 	})

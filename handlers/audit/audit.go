@@ -35,6 +35,9 @@ type Config struct {
 	WaitFor  func(ctx context.Context, position events.Position) error
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
+	// Fresh fails while this replica may not answer: a heartbeat would be a
+	// lie then, so listeners are let go.
+	Fresh func() error
 	// Stopping is closed when the server stops: listeners are let go.
 	Stopping <-chan struct{}
 }
@@ -185,7 +188,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := sse.Open(c)
+	s, err := sse.Open(c, place)
 	if err != nil {
 		return err
 	}
@@ -196,7 +199,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 // feed writes until the listener is gone or too slow, its token ends, or the
 // server stops. In each case the listener can resume.
 func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller, f filter, place sse.Place) {
-	for e.Authn.StillLive(caller) {
+	for e.Fresh() == nil && e.Authn.StillLive(caller) {
 		now := e.Position()
 		if now <= place.Position && place.Ordinal == sse.Whole {
 			if !e.rest(ctx, s, now+1) {
@@ -227,7 +230,7 @@ func (e *Endpoint) rest(ctx context.Context, s *sse.Stream, position events.Posi
 		if err == nil {
 			return true
 		}
-		return errors.Is(ctx.Err(), context.DeadlineExceeded) && s.Beat() == nil
+		return errors.Is(ctx.Err(), context.DeadlineExceeded) && e.Fresh() == nil && s.Beat() == nil
 	case <-e.Stopping:
 		return false
 	}

@@ -25,7 +25,7 @@ type Checked struct {
 }
 
 // Digest is how the log recognizes a token.
-func Digest(token string) (d events.TokenDigest) {
+func Digest[T string | []byte](token T) (d events.TokenDigest) {
 	sum := sha256.Sum256([]byte(token))
 	copy(d[:], sum[:])
 	return d

@@ -17,11 +17,15 @@ import (
 // Organization is a tenant as a seed file gives it. Empty values of one that
 // exists stay as they are.
 type Organization struct {
-	ID           string
-	Name         string
-	PartnerID    string
-	Limits       events.Limits
-	Scopes       []events.Scope
+	ID        string
+	Name      string
+	PartnerID string
+	Limits    events.Limits
+	Scopes    []events.Scope
+	// Upstreams are all that there are: they come from the file alone, so one
+	// that is taken out of it is gone.
+	Upstreams    []events.Upstream
+	Services     []Service
 	Applications []Application
 }
 
@@ -50,6 +54,14 @@ func Seed(ctx context.Context, c Config, organizations []Organization) error {
 	for _, o := range organizations {
 		if err := run.organization(ctx, o); err != nil {
 			return fmt.Errorf("seed: organization %s: %w", o.ID, err)
+		}
+		if err := run.upstreams(ctx, o); err != nil {
+			return fmt.Errorf("seed: organization %s: %w", o.ID, err)
+		}
+		for _, s := range o.Services {
+			if err := run.service(ctx, o.ID, s); err != nil {
+				return fmt.Errorf("seed: organization %s: service %s: %w", o.ID, s.UUID, err)
+			}
 		}
 		for _, a := range o.Applications {
 			if err := run.application(ctx, o.ID, a); err != nil {
@@ -84,6 +96,12 @@ func (r *seeding) organization(ctx context.Context, o Organization) error {
 		return command.EnsureOrganization(s, command.NewOrganization{
 			ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Limits: o.Limits, Scopes: o.Scopes,
 		})
+	})
+}
+
+func (r *seeding) upstreams(ctx context.Context, o Organization) error {
+	return r.ensure(ctx, func(s *projections.State) (command.Decision, error) {
+		return command.EnsureUpstreams(s, o.ID, o.Upstreams)
 	})
 }
 

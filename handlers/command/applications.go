@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
@@ -49,6 +50,9 @@ func created(s *projections.State, in NewApplication) (*events.ApplicationCreate
 	}
 	if !visible(in.ClientID, maxClientID) {
 		return nil, Invalid("clientId must be 1 to %d printable ASCII characters without spaces", maxClientID)
+	}
+	if strings.HasPrefix(in.ClientID, events.ServiceClientPrefix) {
+		return nil, Invalid("clientId must not begin with %s: that is for credentials of services", events.ServiceClientPrefix)
 	}
 	if _, taken := s.Applications.ByClientID(in.ClientID); taken {
 		return nil, &Error{KindConflict, "That clientId is in use"}
@@ -123,7 +127,7 @@ func RotateSecret(s *projections.State, now time.Time, target Target, digest eve
 			return Decision{}, &Error{KindForbidden, "The secret of an application with management scopes can be set only by a caller that holds them"}
 		}
 	}
-	rotated := &events.SecretRotated{ID: app.ID, Secret: &digest}
+	rotated := &events.SecretRotated{ID: app.ID, ClientID: app.ClientID, Secret: &digest}
 	if overlap > 0 {
 		rotated.EndsAt = now.Add(overlap).UTC().Truncate(time.Microsecond)
 	}
@@ -136,7 +140,7 @@ func RevokeApplicationTokens(s *projections.State, target Target, reason string)
 	if err != nil {
 		return Decision{}, err
 	}
-	return fact(target.Organization, &events.ApplicationTokensRevoked{ID: app.ID, Reason: reason})
+	return fact(target.Organization, &events.ApplicationTokensRevoked{ID: app.ID, ClientID: app.ClientID, Reason: reason})
 }
 
 // DeleteApplication ends an application, its secrets and its tokens, for good.
@@ -145,7 +149,7 @@ func DeleteApplication(s *projections.State, target Target) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	return fact(target.Organization, &events.ApplicationDeleted{ID: app.ID})
+	return fact(target.Organization, &events.ApplicationDeleted{ID: app.ID, ClientID: app.ClientID})
 }
 
 // RevokeTokenByID ends one live token of an organization; with an empty

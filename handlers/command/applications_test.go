@@ -241,11 +241,11 @@ func TestRotateSecret(t *testing.T) {
 	s := given(t, acme(), application("a1", "read"))
 
 	d, err := command.RotateSecret(s, now, target("a1"), *digest(2), 0)
-	then(t, d, err, -1, &events.SecretRotated{ID: "a1", Secret: digest(2)})
+	then(t, d, err, -1, &events.SecretRotated{ID: "a1", ClientID: "app_a1", Secret: digest(2)})
 
 	d, err = command.RotateSecret(s, now, target("a1"), *digest(2), command.MaxOverlap)
 	then(t, d, err, -1, &events.SecretRotated{
-		ID: "a1", Secret: digest(2), EndsAt: start.Add(90*time.Minute + 30*24*time.Hour),
+		ID: "a1", ClientID: "app_a1", Secret: digest(2), EndsAt: start.Add(90*time.Minute + 30*24*time.Hour),
 	})
 
 	for _, overlap := range []time.Duration{-1, command.MaxOverlap + 1} {
@@ -275,16 +275,16 @@ func TestEndings(t *testing.T) {
 	s := given(t, acme(), application("a1"))
 
 	d, err := command.DeleteApplication(s, target("a1"))
-	then(t, d, err, -1, &events.ApplicationDeleted{ID: "a1"})
+	then(t, d, err, -1, &events.ApplicationDeleted{ID: "a1", ClientID: "app_a1"})
 
 	d, err = command.RevokeApplicationTokens(s, target("a1"), command.ReasonAdministrator)
-	then(t, d, err, -1, &events.ApplicationTokensRevoked{ID: "a1", Reason: command.ReasonAdministrator})
+	then(t, d, err, -1, &events.ApplicationTokensRevoked{ID: "a1", ClientID: "app_a1", Reason: command.ReasonAdministrator})
 }
 
 func TestAnApplicationOfAnotherOrganizationIsNotFound(t *testing.T) {
 	other := in("other", &events.ApplicationCreated{ID: "x1", ClientID: "app_x1", Secret: digest(1)})
 	s := given(t, acme(), in("other", &events.OrganizationCreated{ID: "other", Name: "Other"}), other, application("a1"),
-		in("acme", &events.ApplicationDeleted{ID: "a1"}))
+		in("acme", &events.ApplicationDeleted{ID: "a1", ClientID: "app_a1"}))
 
 	for _, id := range []string{"x1", "a1", "none", "", "*", "\x00"} {
 		to := target(id, command.ScopeAdmin)

@@ -10,11 +10,33 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// Client is an application that proved who it is.
+// Client is who proved to be an OAuth client: an application or, with a
+// client_id and an id of its own, the credential of a service.
 type Client struct {
-	Application *projections.Application
-	Secret      int // version of the secret it presented; 0 for a public client
+	Application *projections.Application // nil for a service's credential
+	Secret      int                      // version of the secret it presented; 0 for a public client
+	Service     *projections.Service     // nil for an application
+	Credential  string                   // client_id of the service's credential
 }
+
+// ID names the client in events and tokens.
+func (c Client) ID() string {
+	if c.Service != nil {
+		return c.Credential
+	}
+	return c.Application.ID
+}
+
+// Organization is the tenant that the client belongs to.
+func (c Client) Organization() string {
+	if c.Service != nil {
+		return c.Service.Organization
+	}
+	return c.Application.Organization
+}
+
+// Public reports whether the client's id is all that it presented.
+func (c Client) Public() bool { return c.Service == nil && c.Application.Public() }
 
 // AuthenticateClient decides who presented a secret. A nil digest is a client
 // that presented none (method "none"). Every failure is ErrInvalidClient: the
@@ -22,7 +44,7 @@ type Client struct {
 func AuthenticateClient(s *projections.State, now time.Time, clientID string, digest *events.SecretDigest) (Client, error) {
 	app, ok := s.Applications.ByClientID(clientID)
 	if !ok {
-		return Client{}, ErrInvalidClient
+		return authenticateCredential(s, clientID, digest)
 	}
 	if digest == nil {
 		if !app.Public() {
@@ -38,9 +60,23 @@ func AuthenticateClient(s *projections.State, now time.Time, clientID string, di
 	return Client{}, ErrInvalidClient
 }
 
+func authenticateCredential(s *projections.State, clientID string, digest *events.SecretDigest) (Client, error) {
+	service, ok := s.Services.ByClientID(clientID)
+	if !ok || digest == nil {
+		return Client{}, ErrInvalidClient
+	}
+	credential, ok := service.Credential(clientID)
+	if !ok || subtle.ConstantTimeCompare(credential.Digest[:], digest[:]) != 1 {
+		return Client{}, ErrInvalidClient
+	}
+	return Client{Service: service, Credential: clientID}, nil
+}
+
 // Grant is what a token request was given, before anything is signed.
 type Grant struct {
 	Client    Client
+	User      *projections.User // who logged in; nil for grants without a user
+	Partner   string            // by whom it is the user's
 	Scope     string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
@@ -50,7 +86,7 @@ type Grant struct {
 // may narrow the application's scopes; empty asks for all of them.
 func ClientCredentials(now time.Time, client Client, requested string) (Grant, error) {
 	app := client.Application
-	if app.Public() || !app.MayUse("client_credentials") {
+	if app == nil || app.Public() || !app.MayUse("client_credentials") {
 		return Grant{}, &Error{KindUnauthorizedClient, "This client may not use the client_credentials grant"}
 	}
 	scope, err := narrow(app.Scopes, requested)

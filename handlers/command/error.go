@@ -44,6 +44,10 @@ var (
 	ErrTokenRevoked      = &Error{KindInvalidToken, "Token revoked"}
 	ErrTokenInvalid      = &Error{KindInvalidToken, "Invalid token"}
 	ErrNotFound          = &Error{KindNotFound, "Not found"}
+
+	// ErrMissingParameters is also the answer for parameters of a service's
+	// token request that name nothing.
+	ErrMissingParameters = &Error{KindInvalid, "Missing required parameters"}
 )
 
 // Invalid is a request that makes no sense as it stands.

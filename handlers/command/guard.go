@@ -29,7 +29,7 @@ type Passage struct {
 // of the longest route that has the method (403). Quotas come after, so none of
 // these refusals consumes one.
 func Guard(s *projections.State, call Call) (p Passage, err error) {
-	if err := Liveness(call.State); err != nil {
+	if err := liveness(call.State); err != nil {
 		return p, err
 	}
 	t := call.Token
@@ -55,8 +55,8 @@ func Guard(s *projections.State, call Call) (p Passage, err error) {
 	return p, ErrInsufficientScope
 }
 
-// Liveness is the refusal of a token that is not live, nil for a live one.
-func Liveness(l projections.Liveness) error {
+// liveness is the refusal of a token that is not live, nil for a live one.
+func liveness(l projections.Liveness) error {
 	switch l {
 	case projections.Live:
 		return nil

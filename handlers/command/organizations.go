@@ -48,12 +48,50 @@ func CreateOrganization(s *projections.State, in NewOrganization) (Decision, err
 	return dec, err
 }
 
-// SetScopes replaces an organization's catalogue. Applications keep scopes
-// that are no longer in it.
-func SetScopes(s *projections.State, organization string, scopes []events.Scope) (Decision, error) {
-	o, ok := s.Organizations.Get(organization)
+// OrganizationSettings are chosen values of a tenant's settings; nil leaves one
+// as it is.
+type OrganizationSettings struct {
+	Name      *string
+	PartnerID *string
+	Limits    *events.Limits // replaced as a whole
+}
+
+// UpdateOrganization changes chosen settings. Unless nil, expected lists the
+// revisions that the caller is ready to change; see UpdateApplication.
+func UpdateOrganization(s *projections.State, organization string, expected []events.Position, chosen OrganizationSettings) (Decision, error) {
+	o, err := findOrganization(s, organization, expected)
+	if err != nil {
+		return Decision{}, err
+	}
+	next := &events.OrganizationUpdated{ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Limits: o.Limits}
+	set(&next.Name, chosen.Name)
+	set(&next.PartnerID, chosen.PartnerID)
+	set(&next.Limits, chosen.Limits)
+	for _, err := range []error{checkName(next.Name), checkPartnerID(s, o.ID, next.PartnerID), checkLimits(next.Limits)} {
+		if err != nil {
+			return Decision{}, err
+		}
+	}
+	return edit(o.ID, o.Revision, next)
+}
+
+func findOrganization(s *projections.State, id string, expected []events.Position) (*projections.Organization, error) {
+	o, ok := s.Organizations.Get(id)
 	if !ok {
-		return Decision{}, ErrNotFound
+		return nil, ErrNotFound
+	}
+	if expected != nil && !slices.Contains(expected, o.Revision) {
+		return nil, &Error{KindPrecondition, "The organization has changed; read it again"}
+	}
+	return o, nil
+}
+
+// SetScopes replaces an organization's catalogue; expected is as in
+// UpdateOrganization. Applications keep scopes that are no longer in it.
+func SetScopes(s *projections.State, organization string, expected []events.Position, scopes []events.Scope) (Decision, error) {
+	o, err := findOrganization(s, organization, expected)
+	if err != nil {
+		return Decision{}, err
 	}
 	if err := checkCatalogue(scopes); err != nil {
 		return Decision{}, err
@@ -125,23 +163,11 @@ func checkCatalogue(scopes []events.Scope) error {
 	return nil
 }
 
-// validRoute accepts "METHOD /path" in visible ASCII, without query, and with
-// a star as its last segment only.
+// validRoute accepts "METHOD /path"; see validPattern.
 func validRoute(route string) bool {
-	method, path, ok := strings.Cut(route, " ")
-	if !ok || len(route) > maxRoute || method == "" || !strings.HasPrefix(path, "/") {
-		return false
-	}
-	if strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return false
-	}
-	path = strings.TrimSuffix(path, "/*")
-	for i := range len(path) {
-		if c := path[i]; c <= ' ' || c > '~' || strings.IndexByte(`*?#\`, c) >= 0 {
-			return false
-		}
-	}
-	return true
+	method, pattern, ok := strings.Cut(route, " ")
+	return ok && len(route) <= maxRoute && method != "" &&
+		strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" && validPattern(pattern)
 }
 
 // Administrator is the application that opens an empty server.

@@ -52,13 +52,13 @@ func TestCreateOrganizationRefusals(t *testing.T) {
 func TestSetScopes(t *testing.T) {
 	s := given(t, acme(), catalogue("read"))
 	scopes := []events.Scope{{Name: "write", Description: "Write", Routes: []string{"PUT /x"}}}
-	d, err := command.SetScopes(s, "acme", scopes)
+	d, err := command.SetScopes(s, "acme", nil, scopes)
 	then(t, d, err, 2, &events.ScopesSet{ID: "acme", Scopes: scopes})
 
-	d, err = command.SetScopes(s, "acme", nil)
+	d, err = command.SetScopes(s, "acme", nil, nil)
 	then(t, d, err, 2, &events.ScopesSet{ID: "acme", Scopes: []events.Scope{}})
 
-	d, err = command.SetScopes(s, "none", scopes)
+	d, err = command.SetScopes(s, "none", nil, scopes)
 	refused(t, d, err, command.KindNotFound)
 }
 
@@ -88,7 +88,7 @@ func TestSetScopesRefusals(t *testing.T) {
 		"long":             route("GET /" + strings.Repeat("a", 512)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := command.SetScopes(given(t, acme()), "acme", scopes)
+			d, err := command.SetScopes(given(t, acme()), "acme", nil, scopes)
 			refused(t, d, err, command.KindInvalid)
 		})
 	}
@@ -125,7 +125,7 @@ func TestBootstrapIsOneRecordOnItsOwnSubject(t *testing.T) {
 	then(t, update, err, 0, &events.ApplicationUpdated{ID: "a1", ApplicationSettings: events.ApplicationSettings{
 		Name: "Boss", Scopes: command.ManagementScopes,
 	}})
-	scopes, err := command.SetScopes(s, "default", []events.Scope{{Name: "read"}})
+	scopes, err := command.SetScopes(s, "default", nil, []events.Scope{{Name: "read"}})
 	then(t, scopes, err, 0, &events.ScopesSet{ID: "default", Scopes: []events.Scope{{Name: "read"}}})
 }
 

@@ -32,64 +32,88 @@ type LimitError struct {
 func (e *LimitError) Error() string { return "Rate limit exceeded" }
 
 // Remains returns what is left at a moment. The application may be nil.
-func Remains(s *projections.State, now time.Time, app *projections.Application, o *projections.Organization, own Unshown) (q Quota) {
-	if app != nil {
-		c, limits := s.Usage.Application(app.ID), app.Quota()
-		q.Minute = window(c.Minute(now), own.Application, limits.PerMinute, now)
-		q.Hour = window(c.Hour(now), own.Application, limits.PerHour, now)
-	}
-	c, limits := s.Usage.Organization(o.ID), o.Quota()
-	q.OrganizationMinute = window(c.Minute(now), own.Organization, limits.PerMinute, now)
-	q.OrganizationHour = window(c.Hour(now), own.Organization, limits.PerHour, now)
-	return q
-}
-
-func window(c projections.Count, own, limit int, now time.Time) Window {
-	w := Window{Limit: limit, Remaining: max(0, limit-c.Calls-own), Reset: c.Leaves}
-	if w.Reset == 0 {
-		w.Reset = now.Unix()
-	}
-	return w
+func Remains(s *projections.State, now time.Time, app *projections.Application, o *projections.Organization, own Unshown) Quota {
+	g := gauges(s, now, app, o, own)
+	return Quota{g[0].window(now), g[1].window(now), g[2].window(now), g[3].window(now)}
 }
 
 // Admit decides whether there is quota for one more call. Every window of the
 // application and of its organization must have room; the outcome shows them
 // after the call, or as they are when it is refused with a *LimitError.
 func Admit(s *projections.State, now time.Time, app *projections.Application, o *projections.Organization, own Unshown) (Quota, error) {
-	q := Remains(s, now, app, o, own)
-	if app != nil && (q.Minute.Remaining == 0 || q.Hour.Remaining == 0) ||
-		q.OrganizationMinute.Remaining == 0 || q.OrganizationHour.Remaining == 0 {
-		return q, exceeded(s, now, app, o, own, &q)
+	own.Application++
+	own.Organization++
+	g := gauges(s, now, app, o, own)
+	q := Quota{g[0].window(now), g[1].window(now), g[2].window(now), g[3].window(now)}
+	var room int64 // when every window that is too full will have room
+	for i := range g {
+		if over := g[i].over(); over > 0 {
+			room = max(room, g[i].leaves(now, over))
+		}
 	}
-	if app != nil {
-		q.Minute.Remaining--
-		q.Hour.Remaining--
+	if room == 0 {
+		return q, nil
 	}
-	q.OrganizationMinute.Remaining--
-	q.OrganizationHour.Remaining--
-	return q, nil
+	for i, w := range []*Window{&q.Minute, &q.Hour, &q.OrganizationMinute, &q.OrganizationHour} {
+		if g[i].over() <= 0 && g[i].limit > 0 {
+			w.Remaining++ // the call did not take it
+		}
+	}
+	return q, &LimitError{RetryAfter: int(max(1, room-now.Unix()))}
 }
 
-// exceeded says when every window that is full will have room for a call.
-func exceeded(s *projections.State, now time.Time, app *projections.Application, o *projections.Organization, own Unshown, q *Quota) error {
-	var room int64
-	full := func(w *Window, count projections.Count, own int, leaves func(time.Time, int) int64) {
-		if w.Remaining > 0 {
-			return
-		}
-		// A limit may have been lowered below what stands in its window.
-		w.Reset = leaves(now, count.Calls+own-w.Limit+1)
-		room = max(room, w.Reset)
-	}
+// gauge is a window as it stands.
+type gauge struct {
+	counters *projections.Counters
+	hour     bool
+	shown    projections.Count
+	own      int
+	limit    int // 0: there is no such window
+}
+
+// gauges are the windows in the order of Quota's fields.
+func gauges(s *projections.State, now time.Time, app *projections.Application, o *projections.Organization, own Unshown) (g [4]gauge) {
 	if app != nil {
-		c := s.Usage.Application(app.ID)
-		full(&q.Minute, c.Minute(now), own.Application, c.MinuteLeaves)
-		full(&q.Hour, c.Hour(now), own.Application, c.HourLeaves)
+		c, limits := s.Usage.Application(app.ID), app.Quota()
+		g[0] = gauge{c, false, c.Minute(now), own.Application, limits.PerMinute}
+		g[1] = gauge{c, true, c.Hour(now), own.Application, limits.PerHour}
 	}
-	c := s.Usage.Organization(o.ID)
-	full(&q.OrganizationMinute, c.Minute(now), own.Organization, c.MinuteLeaves)
-	full(&q.OrganizationHour, c.Hour(now), own.Organization, c.HourLeaves)
-	return &LimitError{RetryAfter: int(max(1, room-now.Unix()))}
+	c, limits := s.Usage.Organization(o.ID), o.Quota()
+	g[2] = gauge{c, false, c.Minute(now), own.Organization, limits.PerMinute}
+	g[3] = gauge{c, true, c.Hour(now), own.Organization, limits.PerHour}
+	return g
+}
+
+// over is by how many calls the window exceeds its limit, which may have been
+// lowered far below what it holds.
+func (g *gauge) over() int {
+	if g.limit == 0 {
+		return 0
+	}
+	return g.shown.Calls + g.own - g.limit
+}
+
+// leaves is when n of the window's calls will have left it.
+func (g *gauge) leaves(now time.Time, n int) int64 {
+	if g.hour {
+		return g.counters.HourLeaves(now, n)
+	}
+	return g.counters.MinuteLeaves(now, n)
+}
+
+func (g *gauge) window(now time.Time) Window {
+	w := Window{Limit: g.limit, Remaining: max(0, -g.over()), Reset: g.shown.Leaves}
+	switch over := g.over(); {
+	case g.limit == 0:
+		return Window{}
+	case over > 0:
+		w.Reset = g.leaves(now, over)
+	case w.Reset == 0 && g.own > 0:
+		w.Reset = g.leaves(now, g.own)
+	case w.Reset == 0:
+		w.Reset = now.Unix()
+	}
+	return w
 }
 
 // RecordUsage is a replica's account of guarded calls.

@@ -8,12 +8,19 @@ import (
 // RecordToken is the fact that a signed token is about to be handed out. The
 // fold, not this decision, says whether it lives.
 func RecordToken(g Grant, grantType string, id events.TokenID, digest events.TokenDigest, key string) (Decision, error) {
-	return fact(g.Client.Application.Organization, &events.TokenIssued{
+	issued := &events.TokenIssued{
 		ID: id, Digest: digest,
-		Application: g.Client.Application.ID, Secret: g.Client.Secret,
+		Application: g.Client.ID(), Secret: g.Client.Secret,
 		Grant: grantType, Scope: g.Scope, Key: key,
 		IssuedAt: g.IssuedAt.Unix(), ExpiresAt: g.ExpiresAt.Unix(),
-	})
+	}
+	if g.Client.Service != nil {
+		issued.Service = g.Client.Service.ID
+	}
+	if g.User != nil {
+		issued.User, issued.UserVersion = g.User.ID, g.User.Version
+	}
+	return fact(g.Client.Organization(), issued)
 }
 
 // Reasons that events and revocation feeds give.

@@ -6,8 +6,6 @@ package consistency
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -22,9 +20,6 @@ const Header = "Consistency-Token"
 // patience is how long a read waits for the write it must reflect.
 const patience = time.Second
 
-// prefix tells the format of a token, so that it can change.
-const prefix = "gl1-"
-
 // Follower is what the middleware needs of the replica's state.
 type Follower interface {
 	WaitFor(ctx context.Context, position events.Position) error
@@ -33,17 +28,7 @@ type Follower interface {
 
 // Set names the position of a write in its answer.
 func Set(c echo.Context, position events.Position) {
-	c.Response().Header().Set(Header, prefix+strconv.FormatUint(uint64(position), 36))
-}
-
-// Parse reads a token.
-func Parse(token string) (events.Position, error) {
-	digits, ok := strings.CutPrefix(token, prefix)
-	n, err := strconv.ParseUint(digits, 36, 64)
-	if !ok || err != nil {
-		return 0, oauth.Invalid("The Consistency-Token is malformed")
-	}
-	return events.Position(n), nil
+	c.Response().Header().Set(Header, position.ConsistencyToken())
 }
 
 // Middleware lets a request through once this replica is fresh and shows the
@@ -65,9 +50,9 @@ func Middleware(f Follower) echo.MiddlewareFunc {
 }
 
 func wait(ctx context.Context, f Follower, token string) error {
-	position, err := Parse(token)
+	position, err := events.ParseConsistencyToken(token)
 	if err != nil {
-		return err
+		return oauth.Invalid("The Consistency-Token is malformed")
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -18,6 +18,8 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
+
+	"github.com/grantlog/grantlog/events"
 )
 
 const (
@@ -42,6 +44,12 @@ func NewSecret() string {
 // NewClientID returns a random OAuth client_id: app_ and 16 base62 characters.
 func NewClientID() string {
 	return clientIDPrefix + base62(randomNumber(clientIDBytes), clientDigits)
+}
+
+// NewServiceClientID returns a random client_id for a credential of a service:
+// svc_ and 16 base62 characters.
+func NewServiceClientID() string {
+	return events.ServiceClientPrefix + base62(randomNumber(clientIDBytes), clientDigits)
 }
 
 // SecretChecksum returns the last six characters of a secret, computed from

@@ -24,11 +24,8 @@ func BenchmarkCheck(b *testing.B) {
 	for second := range int64(3600) {
 		busy = append(busy, events.Usage{Organization: "acme", Application: "a1", Secret: 1, Second: s.clock().Unix() - second, Admitted: 1})
 	}
-	for len(busy) > 0 {
-		n := min(1000, len(busy))
-		r.append(&events.UsageRecorded{Report: 1 << 40, Usage: busy[:n]})
-		busy = busy[n:]
-	}
+	s.idle().append(&events.UsageRecorded{Report: 1, Usage: busy})
+	r.catchUp()
 	call := guard.Call{Token: token, Method: "GET", Path: "/api/v1/customers/7"}
 	b.ReportAllocs()
 	b.ResetTimer()

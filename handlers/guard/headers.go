@@ -1,8 +1,8 @@
 package guard
 
 import (
-	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,16 +20,13 @@ const (
 	headerToken        = "X-Auth-Token-Id"
 )
 
-// identity has them in the form in which names are compared.
-var identity = map[string]bool{
-	"x-auth-client-id": true, "x-auth-application-id": true, "x-auth-organization-id": true,
-	"x-auth-scope": true, "x-auth-subject": true, "x-auth-token-id": true,
-}
-
 // WriteIdentity sets the X-Auth headers, after it removed what stood in their
 // place under any spelling that an API may take for them.
 func (p Pass) WriteIdentity(h http.Header) {
 	StripIdentity(h)
+	if caller(p) == "" {
+		return // a service that everybody may call
+	}
 	client := p.Token.Application
 	if p.Application != nil {
 		client = p.Application.ClientID
@@ -50,7 +47,7 @@ func (p Pass) WriteIdentity(h http.Header) {
 // CGI-like interfaces take X_Auth_Scope for X-Auth-Scope.
 func StripIdentity(h http.Header) {
 	for name := range h {
-		if identity[strings.ToLower(strings.ReplaceAll(name, "_", "-"))] {
+		if slices.Contains(command.IdentityHeaders, strings.ToLower(strings.ReplaceAll(name, "_", "-"))) {
 			delete(h, name)
 		}
 	}
@@ -59,7 +56,8 @@ func StripIdentity(h http.Header) {
 // WriteQuota sets the headers that tell a caller its quota: X-RateLimit-* for
 // the hour, and RateLimit-Policy and RateLimit of
 // draft-ietf-httpapi-ratelimit-headers-10 for all windows. It sets none while
-// the caller is not known.
+// the caller is not known. (Names are spelled as package http canonicalizes
+// them: that saves it the work on every call.)
 func (p Pass) WriteQuota(h http.Header) {
 	q := p.Quota
 	if q.OrganizationHour.Limit == 0 {
@@ -72,27 +70,37 @@ func (p Pass) WriteQuota(h http.Header) {
 		// The hour has room and the caller has none: what it must wait for.
 		binding.Reset = q.Minute.Reset
 	}
-	h.Set("X-RateLimit-Limit", strconv.Itoa(binding.Limit))
-	h.Set("X-RateLimit-Remaining", strconv.Itoa(binding.Remaining))
-	h.Set("X-RateLimit-Reset", strconv.FormatInt(binding.Reset, 10))
-	h.Set("X-RateLimit-Organization-Limit", strconv.Itoa(q.OrganizationHour.Limit))
-	h.Set("X-RateLimit-Organization-Remaining", strconv.Itoa(q.OrganizationHour.Remaining))
+	h.Set("X-Ratelimit-Limit", strconv.Itoa(binding.Limit))
+	h.Set("X-Ratelimit-Remaining", strconv.Itoa(binding.Remaining))
+	h.Set("X-Ratelimit-Reset", strconv.FormatInt(binding.Reset, 10))
+	h.Set("X-Ratelimit-Organization-Limit", strconv.Itoa(q.OrganizationHour.Limit))
+	h.Set("X-Ratelimit-Organization-Remaining", strconv.Itoa(q.OrganizationHour.Remaining))
 
-	var policy, state []string
-	for _, w := range []struct {
-		name    string
-		seconds int
-		window  command.Window
-	}{
-		{"minute", 60, q.Minute}, {"hour", 3600, q.Hour},
-		{"organization-minute", 60, q.OrganizationMinute}, {"organization-hour", 3600, q.OrganizationHour},
-	} {
-		if w.window.Limit == 0 {
+	var policy, state [160]byte
+	policies, states := policy[:0], state[:0]
+	for i, w := range []*command.Window{&q.Minute, &q.Hour, &q.OrganizationMinute, &q.OrganizationHour} {
+		if w.Limit == 0 {
 			continue // no application
 		}
-		policy = append(policy, fmt.Sprintf(`"%s";q=%d;w=%d`, w.name, w.window.Limit, w.seconds))
-		state = append(state, fmt.Sprintf(`"%s";r=%d;t=%d`, w.name, w.window.Remaining, max(0, w.window.Reset-p.second)))
+		policies = appendItem(policies, windows[i].name, ";q=", int64(w.Limit), ";w=", windows[i].seconds)
+		states = appendItem(states, windows[i].name, ";r=", int64(w.Remaining), ";t=", max(0, w.Reset-p.second))
 	}
-	h.Set("RateLimit-Policy", strings.Join(policy, ", "))
-	h.Set("RateLimit", strings.Join(state, ", "))
+	h.Set("Ratelimit-Policy", string(policies))
+	h.Set("Ratelimit", string(states))
+}
+
+// windows are the policies in the order of the fields of command.Quota.
+var windows = [...]struct {
+	name    string
+	seconds int64
+}{{"minute", 60}, {"hour", 3600}, {"organization-minute", 60}, {"organization-hour", 3600}}
+
+// appendItem appends an item of a list with two parameters (RFC 9651).
+func appendItem(b []byte, name, first string, n int64, second string, m int64) []byte {
+	if len(b) > 0 {
+		b = append(b, ", "...)
+	}
+	b = append(append(append(b, '"'), name...), '"')
+	b = strconv.AppendInt(append(b, first...), n, 10)
+	return strconv.AppendInt(append(b, second...), m, 10)
 }

@@ -23,7 +23,7 @@ type judgement struct {
 	now    time.Time
 	id     events.TokenID
 	digest events.TokenDigest
-	buf    []byte // of claims
+	token  []byte
 	claims []byte
 
 	read  func(*projections.State) // the method judge
@@ -34,24 +34,25 @@ type judgement struct {
 }
 
 var judges = sync.Pool{New: func() any {
-	j := &judgement{buf: make([]byte, 0, 2<<10)}
+	j := &judgement{}
 	j.read = j.judge
 	return j
 }}
 
 func (j *judgement) release() {
-	*j = judgement{buf: j.buf[:0], read: j.read}
+	*j = judgement{token: j.token[:0], claims: j.claims[:0], read: j.read}
 	judges.Put(j)
 }
 
 // look judges a call if the state shows its token. It counts then.
 func (j *judgement) look(g *Guard, call Call) (known bool) {
-	claims, id, ok := authn.Peek(j.buf[:0], call.Token)
+	claims, id, ok := authn.Peek(j.claims[:0], call.Token)
 	if !ok {
 		return false
 	}
 	j.guard, j.call, j.now = g, call, g.Emit.Now()
-	j.buf, j.claims, j.id, j.digest = claims, claims, id, authn.Digest(call.Token)
+	j.token = append(j.token[:0], call.Token...)
+	j.claims, j.id, j.digest = claims, id, authn.Digest(j.token)
 	g.Emit.View(j.read)
 	return j.known
 }
@@ -62,6 +63,26 @@ func (j *judgement) judge(s *projections.State) {
 	if j.known = live != projections.Unknown; !j.known {
 		return
 	}
+	if j.call.Service != nil {
+		j.err = j.service(s, token, live)
+	} else {
+		j.err = j.route(s, token, live)
+	}
+	if j.pass.Organization == nil {
+		return
+	}
+	p, ledger := &j.pass, j.guard.ledger
+	if j.err != nil {
+		p.Quota = command.Remains(s, j.now, p.Application, p.Organization, ledger.refuse(s, *p))
+		return
+	}
+	if p.Quota, j.waits, j.err = ledger.admit(s, j.now, *p); j.err != nil {
+		j.err = refusal(j.err)
+	}
+}
+
+// route asks whether the token opens the route, and is meant for it.
+func (j *judgement) route(s *projections.State, token projections.Token, live projections.Liveness) error {
 	p, err := command.Guard(s, command.Call{
 		Token: token, State: live, Method: j.call.Method, Path: j.call.Path, Proxy: j.call.Proxy,
 	})
@@ -69,21 +90,22 @@ func (j *judgement) judge(s *projections.State) {
 		Token: token, Application: p.Application, Organization: p.Organization,
 		Scope: p.Scope, Upstream: p.Route.Upstream, second: j.now.Unix(),
 	}
-	if p.Application == nil {
-		j.err = err
-		return
-	}
 	if err == nil && !j.audience(p.Application) {
-		err = errAudience
+		return errAudience
 	}
-	ledger := j.guard.ledger
-	if err != nil {
-		j.pass.Quota = command.Remains(s, j.now, p.Application, p.Organization, ledger.refuse(s, j.pass))
-		j.err = err
-		return
+	return err
+}
+
+// service asks whether the token opens the service.
+func (j *judgement) service(s *projections.State, token projections.Token, live projections.Liveness) error {
+	service, err := command.CallService(s, token, live, *j.call.Service)
+	if live != projections.Live {
+		return err
 	}
-	j.pass.Quota, j.waits, err = ledger.admit(s, j.now, j.pass)
-	j.err = refusal(err)
+	j.pass = Pass{Token: token, Service: service, Scope: command.ScopeServiceCall, second: j.now.Unix()}
+	j.pass.Organization, _ = s.Organizations.Get(token.Organization)
+	j.pass.Application, _ = s.Applications.Get(token.Application)
+	return err
 }
 
 // refusal is how package oauth answers a call over a limit.

@@ -134,7 +134,14 @@ func (l *ledger) unshown(s *projections.State, p Pass) command.Unshown {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settle(s)
-	return unshown(l.tallies(p))
+	app, org := l.applications[caller(p)], l.organizations[p.Organization.ID]
+	if app == nil {
+		app = &tally{}
+	}
+	if org == nil {
+		org = &tally{}
+	}
+	return unshown(app, org)
 }
 
 func unshown(app, org *tally) command.Unshown {

@@ -183,7 +183,7 @@ func (r *replica) signed(application, scope, audience string, life time.Duration
 
 // get is a call that the seed's read:customers opens.
 func (r *replica) get(token string) (guard.Pass, error) {
-	return r.Check(context.Background(), guard.Call{Token: token, Method: "GET", Path: "/api/v1/customers/7"})
+	return r.Check(context.Background(), call(token))
 }
 
 // catchUp waits until the replica shows everything that the log holds.
@@ -200,4 +200,30 @@ func (r *replica) catchUp() {
 func (r *replica) shown(application string) (n int) {
 	r.follower.View(func(s *projections.State) { n = s.Usage.Application(application).Hour(r.emit.Now()).Calls })
 	return n
+}
+
+func call(token string) guard.Call {
+	return guard.Call{Token: token, Method: "GET", Path: "/api/v1/customers/7"}
+}
+
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// waitUntil waits for a condition that a healthy server brings about soon.
+func waitUntil(t testing.TB, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("waited in vain")
+		}
+	}
 }

@@ -16,7 +16,8 @@ import (
 
 // Endpoint is the pair of health endpoints.
 type Endpoint struct {
-	Follower    *follow.Follower
+	Status      func() follow.Status
+	Fresh       func() error // whether requests are answered, and if not, why
 	LogReplicas int
 	stopping    atomic.Bool
 }
@@ -46,13 +47,13 @@ type readiness struct {
 }
 
 func (e *Endpoint) readyz(c echo.Context) error {
-	s := e.Follower.Status()
+	s := e.Status()
 	body := readiness{
 		Status: "ready", Position: s.Position, Lag: s.Lag,
 		Freshness: s.Freshness.Round(time.Millisecond).Seconds(), LogReplicas: e.LogReplicas,
 	}
 	status := http.StatusOK
-	if err := e.Follower.Fresh(); err != nil {
+	if err := e.Fresh(); err != nil {
 		status, body.Status, body.Reason = http.StatusServiceUnavailable, "unready", err.Error()
 	}
 	if e.stopping.Load() {

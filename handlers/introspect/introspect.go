@@ -86,8 +86,8 @@ func (e *Endpoint) asker(c echo.Context, p oauth.Params) (asker, error) {
 	if err != nil {
 		return asker{}, err
 	}
-	if client.Application.Public() {
+	if client.Public() {
 		return asker{}, command.ErrInvalidClient // an id alone proves nothing
 	}
-	return asker{organization: client.Application.Organization}, nil
+	return asker{organization: client.Organization()}, nil
 }

@@ -37,6 +37,9 @@ type Config struct {
 	Position func() events.Position
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
+	// Fresh fails while this replica may not answer: a heartbeat would be a
+	// lie then, so listeners are let go.
+	Fresh func() error
 	// Stopping is closed when the server stops: listeners are let go.
 	Stopping <-chan struct{}
 }
@@ -138,7 +141,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := sse.Open(c)
+	s, err := sse.Open(c, place)
 	if err != nil {
 		return err
 	}
@@ -151,7 +154,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller, organization string, place sse.Place) {
 	beat := time.NewTicker(sse.Heartbeat)
 	defer beat.Stop()
-	for e.Authn.StillLive(caller) {
+	for e.Fresh() == nil && e.Authn.StillLive(caller) {
 		now := e.Position()
 		found, more, err := e.after(ctx, place, now, organization, batch)
 		if err != nil {
@@ -170,7 +173,7 @@ func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller,
 		select {
 		case <-more:
 		case <-beat.C:
-			if s.Beat() != nil {
+			if e.Fresh() != nil || s.Beat() != nil {
 				return
 			}
 		case <-ctx.Done():

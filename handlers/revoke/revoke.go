@@ -61,10 +61,10 @@ func (e *Endpoint) revoke(c echo.Context) error {
 var notYours = &command.Error{Kind: command.KindUnauthorizedClient, Message: "The token was issued to another client"}
 
 func (e *Endpoint) end(c echo.Context, client command.Client, t projections.Token) error {
-	if t.Application != client.Application.ID {
+	if t.Application != client.ID() {
 		return notYours
 	}
-	meta := emit.Meta{Actor: events.Actor{Application: client.Application.ID}, Correlation: oauth.RequestID(c)}
+	meta := emit.Meta{Actor: events.Actor{Application: client.ID()}, Correlation: oauth.RequestID(c)}
 	position, err := e.Emit.Do(c.Request().Context(), meta, func(*projections.State, time.Time) (command.Decision, error) {
 		return command.RevokeToken(t, command.ReasonClient)
 	})
@@ -77,7 +77,7 @@ func (e *Endpoint) end(c echo.Context, client command.Client, t projections.Toke
 
 // nothingToEnd answers for a token that is unknown, expired or ended already.
 func (e *Endpoint) nothingToEnd(c echo.Context, client command.Client, t projections.Token) error {
-	if t.Application != "" && t.Application != client.Application.ID {
+	if t.Application != "" && t.Application != client.ID() {
 		return notYours
 	}
 	var position events.Position

@@ -86,8 +86,9 @@ type Stream struct {
 }
 
 // Open starts an answer of the stream type. It lifts the limits of time that
-// hold for ordinary requests.
-func Open(c echo.Context) (*Stream, error) {
+// hold for ordinary requests, and tells the listener where it starts: an id
+// without data, so that it can resume even if nothing comes.
+func Open(c echo.Context, at Place) (*Stream, error) {
 	s := &Stream{response: c.Response(), control: http.NewResponseController(c.Response())}
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func Open(c echo.Context) (*Stream, error) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	c.Response().WriteHeader(http.StatusOK)
-	return s, s.Beat()
+	return s, s.write("id: " + at.String() + "\n\n")
 }
 
 // Send writes one event and does not flush it. data is one line of JSON.
@@ -123,11 +124,13 @@ func (s *Stream) Flush() error { return s.control.Flush() }
 
 // Beat writes a comment, which keeps connections open and finds those that are
 // gone.
-func (s *Stream) Beat() error {
+func (s *Stream) Beat() error { return s.write(": grantlog\n\n") }
+
+func (s *Stream) write(text string) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := s.response.Write([]byte(": grantlog\n\n")); err != nil {
+	if _, err := s.response.Write([]byte(text)); err != nil {
 		return err
 	}
 	return s.control.Flush()

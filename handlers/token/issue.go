@@ -2,7 +2,6 @@ package token
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"time"
 
@@ -31,39 +30,72 @@ type claims struct {
 	Scope    string `json:"scope,omitempty"`
 }
 
-// issue signs a token, records it and asks the log for its verdict. The token
-// is handed out only if the log shows it live: if the secret was rotated, or
-// the application deleted, before the issuance landed, it was dead on arrival
-// and the client is refused as if it had come later.
-func (e *Endpoint) issue(ctx context.Context, c echo.Context, grantType string, g command.Grant) (issued, error) {
-	app, id := g.Client.Application, events.NewTokenID()
-	payload, err := json.Marshal(claims{
+// form is the kind of JWT that a grant gets.
+type form struct {
+	alg, typ string
+	claims   any
+	// named makes the claims instead if they name the key that signs them.
+	named func(thumbprint string) any
+}
+
+func (e *Endpoint) sign(f form) (token, kid string, err error) {
+	if f.named != nil {
+		return e.Signer.SignWith(f.alg, f.typ, func(thumbprint string) ([]byte, error) {
+			return json.Marshal(f.named(thumbprint))
+		})
+	}
+	payload, err := json.Marshal(f.claims)
+	if err != nil {
+		return "", "", err
+	}
+	return e.Signer.Sign(f.alg, f.typ, payload)
+}
+
+func (e *Endpoint) form(g command.Grant, id events.TokenID) form {
+	if g.Client.Service != nil {
+		return serviceForm(g, id)
+	}
+	if g.User != nil {
+		return e.userForm(g, id)
+	}
+	app := g.Client.Application
+	return form{alg: app.Alg(), typ: typ, claims: claims{
 		Issuer: e.Issuer, Audience: cmp.Or(app.Audience, e.Issuer),
 		ClientID: app.ClientID, Subject: app.ClientID, ID: id.String(),
 		IssuedAt: g.IssuedAt.Unix(), Expires: g.ExpiresAt.Unix(), Scope: g.Scope,
-	})
-	if err != nil {
+	}}
+}
+
+// issue signs a token, records it and asks the log for its verdict. The token
+// is handed out only if the log shows it live: if the secret was rotated, or
+// the application, credential or service deleted, or the user disabled, before
+// the issuance landed, it was dead on arrival and the client is refused as if
+// it had come later.
+func (e *Endpoint) issue(c echo.Context, grantType string, g command.Grant) (issued, error) {
+	ctx, id := c.Request().Context(), events.NewTokenID()
+	f := e.form(g, id)
+	if err := e.EnsureKey(ctx, f.alg); err != nil {
 		return issued{}, err
 	}
-	if err := e.EnsureKey(ctx, app.Alg()); err != nil {
-		return issued{}, err
-	}
-	token, kid, err := e.Signer.Sign(app.Alg(), typ, payload)
+	token, kid, err := e.sign(f)
 	if err != nil {
 		return issued{}, err
 	}
 	digest := authn.Digest(token)
-	meta := emit.Meta{Actor: events.Actor{Application: app.ID}, Correlation: oauth.RequestID(c)}
+	meta := emit.Meta{Actor: events.Actor{Application: g.Client.ID()}, Correlation: oauth.RequestID(c)}
+	if g.User != nil {
+		meta.Actor.User = g.User.ID
+	}
 	position, err := e.Emit.Do(ctx, meta, func(*projections.State, time.Time) (command.Decision, error) {
 		return command.RecordToken(g, grantType, id, digest, kid)
 	})
 	if err != nil {
 		return issued{}, err
 	}
-	var verdict projections.Liveness
-	e.Emit.View(func(s *projections.State) { _, verdict = s.Lookup(id, digest, g.IssuedAt) })
-	if verdict != projections.Live {
-		return issued{}, command.ErrInvalidClient
-	}
-	return issued{token: token, position: position}, nil
+	e.Emit.View(func(s *projections.State) {
+		if _, verdict := s.Lookup(id, digest, g.IssuedAt); verdict != projections.Live {
+			err = command.RefusedToken(s, g)
+		}
+	})
+	return issued{token: token, position: position}, err
 }

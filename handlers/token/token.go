@@ -1,12 +1,15 @@
 // Package token owns POST /oauth/token (RFC 6749 section 3.2). The phases are
 // the same for every grant: read the form, find the grant, authenticate the
 // client, let the grant decide, then issue. A grant cannot forget a phase,
-// because it only ever sees an authenticated client.
+// because it only ever sees an authenticated client. Requests for the token of
+// a service go the same way with an error table of their own (service.go).
 package token
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,16 +19,18 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/login"
 	"github.com/grantlog/grantlog/handlers/oauth"
 )
 
 // Grant decides what a grant type gives an authenticated client.
-type Grant func(ctx context.Context, now time.Time, client command.Client, p oauth.Params) (command.Grant, error)
+type Grant func(c echo.Context, now time.Time, client command.Client, p oauth.Params) (command.Grant, error)
 
 // Signer makes compact JWS tokens; ErrNoKey-like failures mean that the
 // algorithm has no key yet.
 type Signer interface {
 	Sign(alg, typ string, claims []byte) (token, kid string, err error)
+	SignWith(alg, typ string, claims func(thumbprint string) ([]byte, error)) (token, kid string, err error)
 }
 
 // Config wires an Endpoint. All fields are required.
@@ -34,9 +39,12 @@ type Config struct {
 	Authn  *authn.Authenticator
 	Emit   *emit.Emitter
 	Signer Signer
+	Logins *login.Judge
 	// EnsureKey waits until an algorithm has a key that signs.
 	EnsureKey func(ctx context.Context, alg string) error
 }
+
+const clientCredentialsGrant = "client_credentials"
 
 // Endpoint is the token endpoint.
 type Endpoint struct {
@@ -46,23 +54,23 @@ type Endpoint struct {
 
 // New returns the endpoint with its grants.
 func New(c Config) *Endpoint {
-	return &Endpoint{Config: c, grants: map[string]Grant{
-		"client_credentials": clientCredentials,
-	}}
+	e := &Endpoint{Config: c}
+	e.grants = map[string]Grant{clientCredentialsGrant: clientCredentials, passwordGrant: e.password}
+	return e
 }
 
 // GrantTypes lists what the metadata may advertise.
-func (e *Endpoint) GrantTypes() []string { return []string{"client_credentials"} }
+func (e *Endpoint) GrantTypes() []string { return slices.Sorted(maps.Keys(e.grants)) }
 
 // Mount adds the endpoint to a router.
 func (e *Endpoint) Mount(g *echo.Group) { g.POST("/oauth/token", e.token) }
 
 // response is RFC 6749 section 5.1.
 type response struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope"`
+	AccessToken string  `json:"access_token"`
+	TokenType   string  `json:"token_type"`
+	ExpiresIn   int64   `json:"expires_in"`
+	Scope       *string `json:"scope,omitempty"` // nil where the grant's answer has none
 }
 
 func (e *Endpoint) token(c echo.Context) error {
@@ -70,24 +78,11 @@ func (e *Endpoint) token(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	grantType := p["grant_type"]
-	if grantType == "" {
-		return oauth.Invalid("Missing required parameters")
-	}
-	decide, ok := e.grants[grantType]
-	if !ok {
-		return &command.Error{Kind: command.KindUnsupportedGrant, Message: "Only client_credentials grant type is supported"}
-	}
-	client, err := e.Authn.Client(c, p)
+	grant, err := e.decide(c, p)
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	grant, err := decide(ctx, e.Authn.Now(), client, p)
-	if err != nil {
-		return err
-	}
-	issued, err := e.issue(ctx, c, grantType, grant)
+	issued, err := e.issue(c, p["grant_type"], grant)
 	if err != nil {
 		return err
 	}
@@ -95,13 +90,37 @@ func (e *Endpoint) token(c echo.Context) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	consistency.Set(c, issued.position)
-	return c.JSON(http.StatusOK, response{
-		AccessToken: issued.token, TokenType: "Bearer", Scope: grant.Scope,
+	answer := response{
+		AccessToken: issued.token, TokenType: "Bearer",
 		ExpiresIn: int64(grant.ExpiresAt.Sub(grant.IssuedAt) / time.Second),
-	})
+	}
+	if grant.User == nil {
+		answer.Scope = &grant.Scope
+	}
+	return c.JSON(http.StatusOK, answer)
 }
 
-func clientCredentials(_ context.Context, now time.Time, client command.Client, p oauth.Params) (command.Grant, error) {
+// decide authenticates the client and lets the grant decide.
+func (e *Endpoint) decide(c echo.Context, p oauth.Params) (command.Grant, error) {
+	if e.asksForService(c.Request(), p) {
+		return e.serviceGrant(c, p)
+	}
+	grantType := p["grant_type"]
+	if grantType == "" {
+		return command.Grant{}, command.ErrMissingParameters
+	}
+	decide, ok := e.grants[grantType]
+	if !ok {
+		return command.Grant{}, errOnlyClientCredentials
+	}
+	client, err := e.Authn.Client(c, p)
+	if err != nil {
+		return command.Grant{}, err
+	}
+	return decide(c, e.Authn.Now(), client, p)
+}
+
+func clientCredentials(_ echo.Context, now time.Time, client command.Client, p oauth.Params) (command.Grant, error) {
 	return command.ClientCredentials(now, client, p["scope"])
 }
 

@@ -167,6 +167,9 @@ func (c *checker) upstreams() func(place, *Upstream) error {
 				return c.fault(at.sub("paths", i), "path: %v", err)
 			}
 		}
+		if err := checkTemplate(u.Body); err != nil {
+			return c.fault(at.sub("body"), "body: %v", err)
+		}
 		for _, name := range slices.Sorted(maps.Keys(u.Headers)) {
 			if err := checkHeader(name, u.Headers[name]); err != nil {
 				return c.fault(at.sub("headers", name), "header: %v", err)

@@ -49,10 +49,12 @@ type Scope struct {
 
 // Upstream is where the gateway sends guarded requests.
 type Upstream struct {
-	Name    string            `yaml:"name"`
-	URL     string            `yaml:"url"`     // may contain ${NAME_access_token}
-	Paths   []string          `yaml:"paths"`   // at least one; a last /* matches what is below
-	Headers map[string]string `yaml:"headers"` // values may contain ${NAME_access_token}
+	Name      string            `yaml:"name"`
+	URL       string            `yaml:"url"`       // may contain ${NAME_access_token}
+	Paths     []string          `yaml:"paths"`     // at least one; a last /* matches what is below
+	Headers   map[string]string `yaml:"headers"`   // values may contain ${NAME_access_token}
+	Body      string            `yaml:"body"`      // sent instead of the caller's; may contain ${NAME_access_token}
+	PassToken bool              `yaml:"passToken"` // the caller's Authorization goes along
 }
 
 // Service is a callable service with OAuth credentials of its own.

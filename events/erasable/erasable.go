@@ -1,0 +1,223 @@
+// Package erasable owns what the log must be able to forget: a key-value bucket
+// of the same NATS, beside the log's stream and never part of the state.
+//
+// The log keeps every byte for good. So what identifies a person stands there
+// sealed, and the key that opens it stands here, where it can be destroyed;
+// together with it goes whatever leads from the person to the log. The state
+// is folded without a look at the bucket: it is the same before and after.
+//
+// An entry is written once and never changed: there is no former value that a
+// store might still hold. Erase overwrites an entry on disk. What a cluster's
+// Raft log or a backup holds of it lasts as long as these are kept.
+//
+// Everything is read from the bucket's leader, so what was acknowledged to any
+// replica is seen by every other one. A Store is safe for concurrent use.
+package erasable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// Bucket is the name of the key-value bucket.
+const Bucket = "grantlog_erasable"
+
+const (
+	streamName = "KV_" + Bucket
+	prefix     = "$KV." + Bucket + "."
+
+	// attemptTimeout is how long a request waits for its answer.
+	attemptTimeout = 5 * time.Second
+)
+
+var (
+	// ErrNotFound is returned for a key without an entry: it was erased, or
+	// never written.
+	ErrNotFound = errors.New("erasable: no such entry")
+
+	// ErrExists is returned by Put for a key that has an entry.
+	ErrExists = errors.New("erasable: the entry exists")
+
+	// ErrUnavailable says that the bucket did not answer. It wraps the cause;
+	// a Put or Erase may have happened all the same (HTTP: 503).
+	ErrUnavailable = errors.New("erasable: the bucket is not available")
+)
+
+// A DriftError says that the bucket exists with a setting under which entries
+// could be lost, changed or kept. Field is the JetStream name of the setting.
+type DriftError struct {
+	Field     string
+	Want, Got string
+}
+
+func (e *DriftError) Error() string {
+	return fmt.Sprintf("erasable: bucket %s has %s %s, want %s", Bucket, e.Field, e.Got, e.Want)
+}
+
+// Config says where the bucket is.
+type Config struct {
+	Conn     *nats.Conn   // required; stays the caller's, as in journal.Config
+	Replicas int          // of the bucket's stream. 0: 1
+	Logger   *slog.Logger // may be nil
+}
+
+// Store is the bucket.
+type Store struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+}
+
+// Open creates the bucket if it is missing and asserts how it is configured.
+// While the server cannot answer yet, it waits until ctx ends. Several replicas
+// may open at once.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Conn == nil {
+		return nil, errors.New("erasable: no connection")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	js, err := jetstream.New(cfg.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("erasable: %w", err)
+	}
+	want := config(max(1, cfg.Replicas))
+	for {
+		stream, err := ensure(ctx, js, want)
+		if err == nil {
+			return &Store{js, stream}, assert(want, stream.CachedInfo().Config)
+		}
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.Code < 500 {
+			return nil, fmt.Errorf("erasable: %w", err)
+		}
+		cfg.Logger.Info("waiting for the bucket", "bucket", Bucket, "err", err)
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+}
+
+// subject returns where a key's entry stands. A key is made of parts that are
+// safe in a subject, with dots between them.
+func subject(key string) (string, error) {
+	for part := range strings.SplitSeq(key, ".") {
+		if err := events.CheckSubjectToken(part); err != nil {
+			return "", fmt.Errorf("erasable: not a key: %w", err)
+		}
+	}
+	return prefix + key, nil
+}
+
+// Put writes an entry and returns when it is durable. It never replaces one:
+// ErrExists.
+func (s *Store) Put(ctx context.Context, key string, value []byte) error {
+	subject, err := subject(key)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	_, err = s.js.Publish(ctx, subject, value, jetstream.WithExpectLastSequencePerSubject(0))
+	switch {
+	case err == nil:
+		return nil
+	case code(err) == codeWrongLastSequence, code(err) == codeWrongLastSequenceReplicated:
+		return ErrExists
+	}
+	return fmt.Errorf("%w: put: %w", ErrUnavailable, err)
+}
+
+// Get reads an entry: ErrNotFound without one.
+func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
+	m, err := s.last(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}
+
+func (s *Store) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, error) {
+	subject, err := subject(key)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, ErrNotFound
+	case err != nil:
+		return nil, fmt.Errorf("%w: get: %w", ErrUnavailable, err)
+	}
+	return m, nil
+}
+
+// List returns the last parts, sorted, of the keys that have one more part than
+// the given ones.
+func (s *Store) List(ctx context.Context, key string) ([]string, error) {
+	subject, err := subject(key)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(subject+".*"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: list: %w", ErrUnavailable, err)
+	}
+	var parts []string
+	for found := range info.State.Subjects {
+		parts = append(parts, strings.TrimPrefix(found, subject+"."))
+	}
+	slices.Sort(parts)
+	return parts, nil
+}
+
+// Erase overwrites an entry where it is stored. A key without one is erased
+// already.
+func (s *Store) Erase(ctx context.Context, key string) error {
+	m, err := s.last(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	if err = s.stream.SecureDeleteMsg(ctx, m.Sequence); err == nil {
+		return nil
+	}
+	if _, again := s.last(ctx, key); errors.Is(again, ErrNotFound) {
+		return nil // another replica was faster
+	}
+	return fmt.Errorf("%w: erase: %w", ErrUnavailable, err)
+}
+
+// Codes of nats-server (server/errors.json).
+const (
+	codeWrongLastSequence           jetstream.ErrorCode = 10071
+	codeWrongLastSequenceReplicated jetstream.ErrorCode = 10164
+)
+
+func code(err error) jetstream.ErrorCode {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode
+	}
+	return 0
+}

@@ -1,0 +1,170 @@
+// Package users owns the management of the people who log in.
+//
+// Whoever calls sees the users of its own organization; what belongs to another
+// is not found. A caller with grantlog:admin sees every organization, and one
+// of them with ?organization=. A write is answered once its own event is
+// applied here: the answer shows what the log made of it, and carries its
+// Consistency-Token. Addresses are opened for an answer and kept nowhere;
+// passwords are never answered.
+package users
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/consistency"
+	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/enroll"
+	"github.com/grantlog/grantlog/handlers/manage"
+	"github.com/grantlog/grantlog/handlers/oauth"
+	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/handlers/personal"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// Endpoint is the management of users. All fields are required.
+type Endpoint struct {
+	Authn   *authn.Authenticator
+	Emit    *emit.Emitter
+	Cursors *page.Cursors
+	People  *personal.Directory
+	Office  *enroll.Office
+}
+
+// Scopes that open the endpoints.
+const (
+	scopeRead  = "users:read"
+	scopeWrite = "users:write"
+)
+
+// Mount adds the endpoints to a router that answers from a fresh state only.
+func (e *Endpoint) Mount(g *echo.Group) {
+	read, write := e.Authn.Require(scopeRead, scopeWrite), e.Authn.Require(scopeWrite)
+
+	g.GET("/oauth/users", e.list, read)
+	g.POST("/oauth/users", e.create, write)
+	g.GET("/oauth/users/:id", e.get, read)
+	g.PUT("/oauth/users/:id", e.update, write)
+	g.DELETE("/oauth/users/:id", e.delete, write)
+}
+
+// user is how clients see one.
+type user struct {
+	ID             string    `json:"id"`
+	Email          string    `json:"email"`
+	Role           string    `json:"role"`
+	SiteID         int64     `json:"siteId"`
+	Disabled       bool      `json:"disabled"`
+	OrganizationID string    `json:"organizationId"`
+	CreatedAt      time.Time `json:"createdAt"`
+	UpdatedAt      time.Time `json:"updatedAt"`
+}
+
+type usersPage struct {
+	Users      []user `json:"users"`
+	NextCursor string `json:"nextCursor,omitempty"`
+}
+
+func answerOf(u *projections.User, email string) user {
+	return user{
+		ID: u.ID, Email: email, Role: u.Role, SiteID: u.SiteID, Disabled: u.Disabled,
+		OrganizationID: u.Organization, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
+	}
+}
+
+// find returns a user within an organization or authn.Everywhere.
+func (e *Endpoint) find(organization, id string) (u *projections.User, err error) {
+	e.Emit.View(func(s *projections.State) {
+		if organization != authn.Everywhere {
+			u, err = command.FindUser(s, organization, id)
+			return
+		}
+		var ok bool
+		if u, ok = s.Users.Get(id); !ok {
+			err = command.ErrNotFound
+		}
+	})
+	return u, err
+}
+
+// show answers with a user as the state has it now; one that another write
+// ended meanwhile is not found.
+func (e *Endpoint) show(c echo.Context, status int, organization, id string) error {
+	u, err := e.find(organization, id)
+	if err != nil {
+		return err
+	}
+	email, err := e.People.Email(c.Request().Context(), u)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", consistency.ETag(u.Revision))
+	return manage.JSON(c, status, answerOf(u, email))
+}
+
+func (e *Endpoint) get(c echo.Context) error {
+	organization, err := e.Authn.Reach(c)
+	if err != nil {
+		return err
+	}
+	return e.show(c, http.StatusOK, organization, c.Param("id"))
+}
+
+// list answers in order of creation; an administrator's list of every
+// organization goes by organization first.
+func (e *Endpoint) list(c echo.Context) error {
+	organization, err := e.Authn.Reach(c)
+	if err != nil {
+		return err
+	}
+	query, err := page.Query(c.Request())
+	if err != nil {
+		return err
+	}
+	bound := []string{"users", organization}
+	request, err := e.Cursors.Parse(query, bound...)
+	if err != nil {
+		return err
+	}
+	var found []*projections.User
+	e.Emit.View(func(s *projections.State) {
+		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Users.After)
+	})
+	answer := usersPage{Users: []user{}}
+	if len(found) > request.Limit {
+		found = found[:request.Limit]
+		last := found[request.Limit-1]
+		answer.NextCursor = e.Cursors.Next(manage.Place{Organization: last.Organization, Created: last.Created, Ordinal: last.Ordinal}.Bytes(), bound...)
+	}
+	emails, err := e.People.Emails(c.Request().Context(), found)
+	if err != nil {
+		return err
+	}
+	for i, u := range found {
+		answer.Users = append(answer.Users, answerOf(u, emails[i]))
+	}
+	return manage.JSON(c, http.StatusOK, answer)
+}
+
+func metaOf(c echo.Context) emit.Meta {
+	return emit.Meta{Actor: authn.From(c).Actor(), Correlation: oauth.RequestID(c)}
+}
+
+// note names the record of a write in the answer. With nothing to change it
+// names what the state shows.
+func (e *Endpoint) note(c echo.Context, at events.Position, err error) error {
+	if errors.Is(err, command.ErrUnchanged) {
+		e.Emit.View(func(s *projections.State) { at = s.Position })
+		err = nil
+	}
+	if err == nil {
+		consistency.Set(c, at)
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package resource
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
+)
+
+const (
+	maxToken = 8 << 10 // bytes
+	// refetch is how long after a fetch an unknown kid does not cause another:
+	// a flood of made-up kids costs the issuer one request in that time.
+	refetch = 10 * time.Second
+	// keysAge is how long a key set is used before it is fetched again.
+	keysAge = 5 * time.Minute
+)
+
+// accepted are the algorithms of access tokens. The key decides which: the
+// token's alg must be its key's.
+var accepted = map[jwa.SignatureAlgorithm]bool{jwa.ES256: true, jwa.RS256: true, jwa.PS256: true, jwa.EdDSA: true}
+
+// keySet is the issuer's published keys.
+type keySet struct {
+	cfg Config
+
+	mu       sync.Mutex // held during a fetch: callers share it
+	set      jwk.Set
+	fetched  time.Time
+	attempts time.Time
+}
+
+func newKeySet(cfg Config) *keySet { return &keySet{cfg: cfg, set: jwk.NewSet()} }
+
+// verify checks a token's form, type and signature and returns its payload.
+func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
+	if len(token) > maxToken || strings.Count(token, ".") != 2 {
+		return nil, ErrInvalid
+	}
+	encoded, _, _ := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return nil, ErrInvalid
+	}
+	var header struct {
+		Alg      string          `json:"alg"`
+		Type     string          `json:"typ"`
+		KeyID    string          `json:"kid"`
+		Critical json.RawMessage `json:"crit"`
+	}
+	if json.Unmarshal(raw, &header) != nil || header.KeyID == "" || header.Critical != nil {
+		return nil, ErrInvalid
+	}
+	if typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/"); typ != "at+jwt" {
+		return nil, ErrInvalid
+	}
+	key, err := k.find(ctx, header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	alg, ok := key.Algorithm().(jwa.SignatureAlgorithm)
+	if !ok || !accepted[alg] || alg.String() != header.Alg {
+		return nil, ErrInvalid
+	}
+	payload, err := jws.Verify([]byte(token), jws.WithKey(alg, key), jws.WithCompact())
+	if err != nil {
+		return nil, ErrInvalid
+	}
+	return payload, nil
+}
+
+// find returns a key, fetching the set when it is old or lacks the kid.
+func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.cfg.Clock()
+	key, known := k.set.LookupKeyID(kid)
+	old := now.Sub(k.fetched) >= keysAge
+	if (!known || old) && now.Sub(k.attempts) >= refetch {
+		k.attempts = now
+		if err := k.fetch(ctx); err != nil {
+			k.cfg.Logger.Warn("the issuer's keys could not be fetched", "error", err)
+			if !known {
+				k.attempts = time.Time{} // nothing learned: the next caller may try
+				return nil, ErrUnavailable
+			}
+		}
+		k.fetched = now
+		key, known = k.set.LookupKeyID(kid)
+	}
+	if !known {
+		return nil, ErrInvalid
+	}
+	return key, nil
+}
+
+func (k *keySet) fetch(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.cfg.Issuer+"/oauth/jwks", nil)
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	if err := k.cfg.fetch(req, &raw); err != nil {
+		return err
+	}
+	set, err := jwk.Parse(raw)
+	if err != nil {
+		return err
+	}
+	k.set = set
+	return nil
+}

@@ -1,0 +1,146 @@
+package resource
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
+
+// listener keeps the view up to date.
+type listener struct {
+	cfg  Config
+	view *view
+	id   string // Last-Event-ID: all of it was taken
+	next string // of the event that is being read
+}
+
+// run listens until ctx ends, and resumes where a stream broke off.
+func (l *listener) run(ctx context.Context) {
+	for pause := firstPause; ctx.Err() == nil; {
+		began := l.cfg.Clock()
+		err := l.listen(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if l.cfg.Clock().Sub(began) > maxPause {
+			pause = firstPause
+		}
+		l.cfg.Logger.Info("the revocation feed broke off", "error", err, "again in", pause)
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, maxPause)
+		case <-ctx.Done():
+		}
+	}
+}
+
+// listen reads one connection.
+func (l *listener) listen(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	token, err := l.cfg.login(ctx)
+	if err != nil {
+		return err
+	}
+	req, err := l.request(ctx, "/oauth/revocations/stream", token)
+	if err != nil {
+		return err
+	}
+	if l.id != "" {
+		req.Header.Set("Last-Event-ID", l.id)
+	}
+	resp, err := l.cfg.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the feed answers %s", resp.Status)
+	}
+	// A connection that is silent for too long is given up for a new one.
+	silent := time.AfterFunc(l.cfg.MaxStaleness, cancel)
+	defer silent.Stop()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		silent.Reset(l.cfg.MaxStaleness)
+		if err := l.line(lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// line takes one line of the stream. The first id is where the stream starts,
+// and from where on the view is complete.
+func (l *listener) line(line string) error {
+	switch name, value, _ := strings.Cut(line, ": "); name {
+	case "id":
+		position, _, _ := strings.Cut(value, ".")
+		n, err := strconv.ParseUint(position, 10, 64)
+		if err != nil {
+			return fmt.Errorf("an id that is not a position: %w", err)
+		}
+		l.next = value
+		l.view.begin(events.Position(n))
+	case "data":
+		var e projections.Ending
+		if err := json.Unmarshal([]byte(value), &e); err != nil {
+			return fmt.Errorf("an ending that cannot be read: %w", err)
+		}
+		l.view.end(e)
+	case "": // the end of an event, or of a heartbeat
+		l.id = l.next
+		l.view.beat()
+	}
+	return nil
+}
+
+func (l *listener) request(ctx context.Context, path, token string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.cfg.Issuer+path, nil)
+	if err == nil {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, err
+}
+
+// subscribe takes endings from NATS as well, until ctx ends. A page that is
+// lost on the way comes with the HTTP feed.
+func (l *listener) subscribe(ctx context.Context) error {
+	sub, err := l.cfg.NATS.Subscribe(events.RevocationsSubject(l.cfg.Organization), func(m *nats.Msg) {
+		_, page, err := events.DecodePage(m.Data)
+		if err != nil {
+			l.cfg.Logger.Warn("a page on NATS cannot be read", "error", err)
+			return
+		}
+		for e, err := range page {
+			if err != nil {
+				l.cfg.Logger.Warn("a page on NATS cannot be read", "error", err)
+				return
+			}
+			// The message does not tell its position; the feed will.
+			if ending, ok := projections.EndingOf(0, 0, e); ok {
+				l.view.end(ending)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { _ = sub.Unsubscribe() })
+	return nil
+}

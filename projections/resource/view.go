@@ -1,0 +1,172 @@
+package resource
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+const (
+	// skew is how far the clocks of replicas may be apart when a token's iat
+	// is compared with the time of an ending.
+	skew = 5 * time.Second
+	// generation is how long what the view keeps stays at least: no token
+	// lives longer.
+	generation = projections.MaxTokenLifetime + time.Minute
+)
+
+type verdict int
+
+const (
+	good verdict = iota
+	revoked
+	doubtful
+)
+
+// ended is the last ending of all of a client's or user's tokens.
+type ended struct {
+	at       time.Time
+	position events.Position
+}
+
+// view is what the feed told. Maps come in two generations, so that what is
+// older than any token is forgotten without a look at each.
+type view struct {
+	clock func() time.Time
+
+	mu      sync.RWMutex
+	heard   time.Time // last sign of the feed; zero: none since the last break
+	since   time.Time // what was issued before is not known; zero: never listened
+	last    events.Position
+	turned  time.Time
+	tokens  [2]map[string]struct{}        // jti
+	owners  [2]map[string]ended           // client_id or user id
+	vouched [2]map[string]events.Position // jti → position at which the issuer said that it counts
+}
+
+func newView(clock func() time.Time) *view {
+	v := &view{clock: clock, turned: clock()}
+	for i := range 2 {
+		v.tokens[i], v.owners[i], v.vouched[i] = map[string]struct{}{}, map[string]ended{}, map[string]events.Position{}
+	}
+	return v
+}
+
+// begin notes that the feed is heard, and stands at a position.
+func (v *view) begin(at events.Position) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.since.IsZero() {
+		v.since = v.clock()
+	}
+	v.last = max(v.last, at)
+}
+
+// beat notes a sign of the feed.
+func (v *view) beat() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.heard = v.clock()
+}
+
+func (v *view) age(now time.Time) time.Duration {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.heard.IsZero() || v.since.IsZero() {
+		return 1<<63 - 1
+	}
+	return now.Sub(v.heard)
+}
+
+func (v *view) position() events.Position {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.last
+}
+
+// end notes an ending. Endings may come twice, from two feeds.
+func (v *view) end(e projections.Ending) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.turn()
+	switch {
+	case e.Token != nil:
+		v.tokens[0][e.Token.String()] = struct{}{}
+	default:
+		at := e.Time
+		if e.EffectiveAt.After(at) {
+			// The end of an overlap: until then these tokens count. It is the
+			// issuer who knows which secret a token was minted on.
+			at = e.EffectiveAt
+		}
+		position := e.Position
+		if position == 0 {
+			position = math.MaxUint64 // not told yet: later than anything vouched for
+		}
+		for _, owner := range []string{e.ClientID, e.Application, e.User} {
+			if owner != "" {
+				v.owners[0][owner] = ended{at, position}
+			}
+		}
+	}
+	v.last = max(v.last, e.Position)
+}
+
+// turn forgets what no living token can need.
+func (v *view) turn() {
+	now := v.clock()
+	if now.Sub(v.turned) < generation {
+		return
+	}
+	v.turned = now
+	v.tokens[1], v.tokens[0] = v.tokens[0], map[string]struct{}{}
+	v.owners[1], v.owners[0] = v.owners[0], map[string]ended{}
+	v.vouched[1], v.vouched[0] = v.vouched[0], map[string]events.Position{}
+}
+
+// judge decides about a token of which everything else is right.
+func (v *view) judge(c *Claims) verdict {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for i := range 2 {
+		if _, ok := v.tokens[i][c.ID]; ok {
+			return revoked
+		}
+	}
+	vouched := max(v.vouched[0][c.ID], v.vouched[1][c.ID])
+	issued := time.Unix(c.IssuedAt, 0)
+	for _, owner := range []string{c.ClientID, c.User} {
+		e, ok := v.ending(owner)
+		switch {
+		case !ok || vouched >= e.position || issued.After(e.at.Add(skew)):
+		default:
+			return doubtful // the issuer's answer tells a revoked one from a new one
+		}
+	}
+	if vouched == 0 && !issued.After(v.since.Add(skew)) {
+		return doubtful
+	}
+	return good
+}
+
+func (v *view) ending(owner string) (ended, bool) {
+	if owner == "" {
+		return ended{}, false
+	}
+	if e, ok := v.owners[0][owner]; ok {
+		return e, true
+	}
+	e, ok := v.owners[1][owner]
+	return e, ok
+}
+
+// vouch remembers that a token counted when the log was at position.
+func (v *view) vouch(c *Claims, position events.Position) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.turn()
+	v.vouched[0][c.ID] = max(position, 1)
+}

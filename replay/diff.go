@@ -1,0 +1,152 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// Diff is what happened between two moments.
+type Diff struct {
+	From    Bound    `json:"from"`
+	To      Bound    `json:"to"`
+	Changes []Change `json:"changes"` // in log order
+	Tokens  []Tally  `json:"tokens"`  // of every client that had or got tokens
+}
+
+// Bound is one end of a Diff: the last record that counts before, and the time
+// by which its tokens are judged.
+type Bound struct {
+	Position events.Position `json:"position"`
+	Time     time.Time       `json:"time"`
+}
+
+// Change is one event that changed something.
+type Change struct {
+	Step
+	Kind   string  `json:"kind"`   // created, changed, rotated, ended, deleted or, of an event that came too late, none
+	About  string  `json:"about"`  // application, organization, service, user, key, sealing
+	Object string  `json:"object"` // its id
+	Name   string  `json:"name,omitempty"`
+	Fields []Field `json:"fields,omitempty"`
+}
+
+// Field is a setting before and after.
+type Field struct {
+	Name string `json:"name"`
+	From any    `json:"from"`
+	To   any    `json:"to"`
+}
+
+// ErrOrder is a Diff whose end is before its beginning.
+var ErrOrder = errors.New("it ends before it begins")
+
+// FindDiff compares two moments of a log.
+func FindDiff(ctx context.Context, log Log, from, to Moment, progress Progress) (*Diff, error) {
+	past, err := At(ctx, log, projections.New(), from, progress)
+	if err != nil {
+		return nil, err
+	}
+	s := past.State
+	d := differ{state: s, count: newCounter(s, from.Clock(s))}
+	diff := &Diff{From: Bound{s.Position, from.Clock(s)}, Changes: []Change{}}
+	if to.Position != 0 && to.Position < s.Position || !to.Time.IsZero() && to.Time.Before(diff.From.Time) {
+		return nil, ErrOrder
+	}
+	_, err = read(ctx, log, journal.Cursor{Position: s.Position, Chain: s.Chain}, to, progress, func(r *Record) error {
+		for i := range r.Events {
+			if err := d.apply(r, i); err != nil {
+				return err
+			}
+		}
+		r.done(s)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	diff.To = Bound{s.Position, latest(to.Clock(s), diff.From.Time)}
+	diff.Changes = append(diff.Changes, d.changes...)
+	diff.Tokens = d.count.close(diff.To.Time)
+	return diff, nil
+}
+
+type differ struct {
+	state   *projections.State
+	changes []Change
+	count   *counter
+}
+
+// apply folds one event in, and looks at what it is about before and after.
+func (d *differ) apply(r *Record, i int) error {
+	e := &r.Events[i]
+	about, id := aboutOf(e)
+	before := find(d.state, about, id)
+	undo := d.count.before(r.Position, i, e)
+	if err := r.apply(d.state, i); err != nil {
+		return err
+	}
+	d.count.after(e, undo)
+	if about == "" {
+		return nil
+	}
+	after := find(d.state, about, id)
+	c := Change{Step: stepOf(r.Position, e), About: about, Object: id, Name: nameOf(after)}
+	if c.Name == "" {
+		c.Name = nameOf(before)
+	}
+	c.Kind = kindOf(e, before, after)
+	if c.Kind == "changed" {
+		c.Fields = compare(before, after)
+	}
+	d.changes = append(d.changes, c)
+	return nil
+}
+
+// Kinds of changes.
+const (
+	kindCreated = "created"
+	kindChanged = "changed"
+	kindRotated = "rotated"
+	kindEnded   = "ended" // all tokens, not the thing itself
+	kindDeleted = "deleted"
+	kindNone    = "none"
+)
+
+func kindOf(e *events.Event, before, after any) string {
+	_, ends := projections.EndingOf(0, 0, e)
+	switch e.Data.(type) {
+	case *events.SecretRotated, *events.UserPasswordChanged:
+		ends = false
+		if after != nil {
+			return kindRotated
+		}
+	}
+	switch {
+	case before == nil && after == nil, before == after:
+		return kindNone
+	case before == nil:
+		return kindCreated
+	case after == nil:
+		return kindDeleted
+	case ends:
+		return kindEnded
+	}
+	return kindChanged
+}
+
+// aboutOf says what kind of thing an event changes, and which. Tokens, usage
+// and the like are counted instead.
+func aboutOf(e *events.Event) (about, id string) {
+	about, _, _ = strings.Cut(string(e.Type), ".")
+	switch about {
+	case "token", "usage", "beacon", "login":
+		return "", ""
+	}
+	return about, idOf(e.Data)
+}

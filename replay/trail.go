@@ -1,0 +1,135 @@
+package replay
+
+import (
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// trail folds a history and notes what becomes of the tokens it follows. What
+// is live is the state's judgement alone: the trail asks for it after every
+// event that ends something, and so finds the event that made the difference.
+type trail struct {
+	state *projections.State
+	wants func(*events.TokenIssued) bool
+	found []*Token // in log order
+	byID  map[events.TokenID]*Token
+	open  []*Token // not known to have ended
+	// last is the latest ending of everything of an application, a service or
+	// a user: the cause of deaths on arrival.
+	last     map[string]*End
+	overlaps map[overlap]*End
+}
+
+// overlap is a time at which secrets of an application end that were replaced
+// before.
+type overlap struct {
+	application string
+	endsAt      int64 // Unix nanoseconds
+}
+
+func newTrail(wants func(*events.TokenIssued) bool) *trail {
+	return &trail{
+		state: projections.New(), wants: wants,
+		byID: map[events.TokenID]*Token{}, last: map[string]*End{}, overlaps: map[overlap]*End{},
+	}
+}
+
+// apply folds one event of a record in.
+func (t *trail) apply(r *Record, i int) error {
+	if err := r.apply(t.state, i); err != nil {
+		return err
+	}
+	e := &r.Events[i]
+	if d, ok := e.Data.(*events.TokenIssued); ok && t.wants(d) {
+		t.issued(r.Position, i, e, d.ID)
+	}
+	if n, ok := projections.EndingOf(r.Position, i, e); ok {
+		t.ended(n, e)
+	}
+	return nil
+}
+
+func (t *trail) issued(position events.Position, ordinal int, e *events.Event, id events.TokenID) {
+	issued, ok := t.state.Token(id)
+	if !ok || issued.Position != position || issued.Ordinal != ordinal {
+		return // the second of one jti is none
+	}
+	token := tokenOf(issued, stepOf(position, e))
+	t.found = append(t.found, token)
+	t.byID[id] = token
+	if !issued.Ended {
+		t.schedule(token)
+		t.open = append(t.open, token)
+		return
+	}
+	token.End = &End{Reason: ReasonDeadOnArrival, At: e.Time}
+	for _, of := range []string{token.Application, token.Service, token.User} {
+		if cause := t.last[of]; cause != nil && (token.End.Event == nil || cause.Event.Position > token.End.Event.Position) {
+			token.End.Event = cause.Event
+		}
+	}
+}
+
+// ended looks at the tokens that an event may have ended.
+func (t *trail) ended(n projections.Ending, e *events.Event) {
+	step := stepOf(n.Position, e)
+	end := &End{Reason: n.Reason, At: e.Time, Event: &step}
+	if n.Token != nil {
+		if token := t.byID[*n.Token]; token != nil {
+			t.judge(token, end)
+		}
+		return
+	}
+	for _, of := range []string{n.Application, n.Service, n.User} {
+		if of != "" {
+			t.last[of] = end
+		}
+	}
+	if at := n.EffectiveAt; !at.IsZero() {
+		t.overlaps[overlap{n.Application, at.UnixNano()}] = &End{Reason: n.Reason, At: at, Event: &step}
+	}
+	still := t.open[:0]
+	for _, token := range t.open {
+		if !concerns(n, token) || t.judge(token, end) {
+			still = append(still, token)
+		}
+	}
+	clear(t.open[len(still):])
+	t.open = still
+}
+
+// concerns reports whether an ending may be one of a token.
+func concerns(n projections.Ending, t *Token) bool {
+	return n.Application != "" && n.Application == t.Application ||
+		n.Service != "" && n.Service == t.Service ||
+		n.User != "" && n.User == t.User
+}
+
+// judge notes whether an event ended a token, at once or at a time to come, and
+// reports whether the token goes on.
+func (t *trail) judge(token *Token, end *End) (live bool) {
+	now := t.state.Time
+	held, ok := t.state.Token(token.ID)
+	if token.over(now) || !ok {
+		return false
+	}
+	if t.state.Liveness(held, now) == projections.Revoked {
+		token.End = end
+		return false
+	}
+	t.schedule(token)
+	return true
+}
+
+// schedule notes when the secret of a token ends, if it is to end before it.
+func (t *trail) schedule(token *Token) {
+	a, ok := t.state.Applications.Get(token.Application)
+	if !ok {
+		return
+	}
+	s, ok := a.Secret(token.Secret)
+	if !ok || s.EndsAt.IsZero() || !s.EndsAt.Before(token.ExpiresAt) {
+		return
+	}
+	token.End = t.overlaps[overlap{a.ID, s.EndsAt.UnixNano()}]
+}
