@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
 	"github.com/grantlog/grantlog/handlers/applications"
@@ -27,22 +28,29 @@ import (
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/enroll"
 	"github.com/grantlog/grantlog/handlers/forwardauth"
 	"github.com/grantlog/grantlog/handlers/guard"
 	"github.com/grantlog/grantlog/handlers/health"
 	"github.com/grantlog/grantlog/handlers/introspect"
 	"github.com/grantlog/grantlog/handlers/keys"
+	"github.com/grantlog/grantlog/handlers/login"
 	"github.com/grantlog/grantlog/handlers/metadata"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/openapi"
 	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/handlers/password"
+	"github.com/grantlog/grantlog/handlers/personal"
 	"github.com/grantlog/grantlog/handlers/revocations"
 	"github.com/grantlog/grantlog/handlers/revoke"
 	"github.com/grantlog/grantlog/handlers/scopes"
+	"github.com/grantlog/grantlog/handlers/service"
 	"github.com/grantlog/grantlog/handlers/services"
 	"github.com/grantlog/grantlog/handlers/sign"
 	"github.com/grantlog/grantlog/handlers/token"
 	"github.com/grantlog/grantlog/handlers/usage"
+	"github.com/grantlog/grantlog/handlers/userinfo"
+	"github.com/grantlog/grantlog/handlers/users"
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 )
@@ -52,6 +60,7 @@ import (
 type Config struct {
 	Journal  *journal.Journal
 	Follower *follow.Follower
+	Erasable *erasable.Store // of the same NATS
 	Master   seal.Master
 	Issuer   string // the only source of iss and of every advertised URL
 	// TrustedProxies may tell a client's address in X-Forwarded-For.
@@ -76,6 +85,7 @@ type Server struct {
 	hasher credential.Hasher
 	feed   *revocations.Endpoint
 	guard  *guard.Guard
+	office *enroll.Office
 
 	follower *follow.Follower
 	open     atomic.Bool   // set by Open
@@ -96,15 +106,22 @@ func New(cfg Config) (*Server, error) {
 	callers := authn.New(authn.Config{
 		View: cfg.Follower.View, CatchUp: emitter.CatchUp, Hash: hasher.Digest, Verify: signer.Verify, Now: cfg.Now,
 	})
+	people := personal.New(cfg.Erasable, vault, cfg.Master.Derive(personal.Purpose))
+	passwords := password.New()
+	logins := login.New(login.Config{
+		Emit: emitter, People: people, Passwords: passwords, Store: cfg.Erasable,
+		Key: cfg.Master.Derive(login.Purpose), Log: cfg.Log,
+	})
+	office := enroll.New(enroll.Config{Emit: emitter, People: people, Passwords: passwords, Log: cfg.Log})
 	tokens := token.New(token.Config{
-		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, EnsureKey: keeper.Ensure,
+		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, Logins: logins, EnsureKey: keeper.Ensure,
 	})
 	described, err := metadata.New(cfg.metadata(signer, tokens.GrantTypes()))
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher,
+		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher, office: office,
 		follower: cfg.Follower, stopping: make(chan struct{}),
 	}
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
@@ -128,8 +145,11 @@ func New(cfg Config) (*Server, error) {
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
 		&applications.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
 		&services.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
+		&users.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, People: people, Office: office},
+		&userinfo.Endpoint{Authn: callers, Emit: emitter},
 		&keys.Endpoint{Authn: callers, Keeper: keeper},
 		&forwardauth.Endpoint{Guard: s.guard},
+		service.New(s.guard, cfg.Log),
 		&scopes.Endpoint{Authn: callers, Emit: emitter},
 		&usage.Endpoint{Authn: callers, Guard: s.guard},
 		s.feed,
@@ -175,9 +195,10 @@ func (c *Config) metadata(signer *sign.Signer, grantTypes []string) metadata.Con
 	secrets := []string{oauth.MethodBasic, oauth.MethodPost}
 	return metadata.Config{
 		Issuer: c.Issuer, Keys: signer,
-		Token:         metadata.Mounted{Path: "/oauth/token", AuthMethods: secrets},
+		Token:         metadata.Mounted{Path: "/oauth/token", AuthMethods: append(secrets, oauth.MethodNone)},
 		Introspection: metadata.Mounted{Path: "/oauth/introspect", AuthMethods: append(secrets, "Bearer")},
 		Revocation:    metadata.Mounted{Path: "/oauth/revoke", AuthMethods: append(secrets, oauth.MethodNone)},
+		UserInfo:      metadata.Mounted{Path: userinfo.Path},
 		GrantTypes:    grantTypes, Scopes: command.ManagementScopes, Algorithms: algorithms, Cache: c.JWKSCache,
 	}
 }
@@ -189,7 +210,7 @@ func newEcho(cfg Config) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(slogWriter{cfg.Log})
 	e.HTTPErrorHandler = oauth.ErrorHandler(cfg.Log,
-		journal.ErrUnavailable, journal.ErrUncertain, follow.ErrStale, follow.ErrDamaged, follow.ErrNotReady, follow.ErrClosed)
+		journal.ErrUnavailable, journal.ErrUncertain, erasable.ErrUnavailable, follow.ErrStale, follow.ErrDamaged, follow.ErrNotReady, follow.ErrClosed)
 	e.IPExtractor = echo.ExtractIPDirect()
 	if len(cfg.TrustedProxies) > 0 {
 		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
@@ -249,6 +270,7 @@ func (s *Server) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { s.keeper.Run(ctx) })
 	work.Go(func() { s.guard.Run(ctx) })
+	work.Go(func() { s.office.Run(ctx) })
 	work.Wait()
 }
 
@@ -258,6 +280,9 @@ func (s *Server) Emitter() *emit.Emitter { return s.emit }
 
 // Hash is the keyed digest of client secrets.
 func (s *Server) Hash() credential.Hasher { return s.hasher }
+
+// Office enrolls the users of the seed file.
+func (s *Server) Office() *enroll.Office { return s.office }
 
 // Applied is told of every record that became visible; see follow.Config.
 func (s *Server) Applied(r *journal.Record) {

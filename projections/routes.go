@@ -34,10 +34,8 @@ func (o *Organization) Route(method, path string) (r Route) {
 		}
 		return r.Scopes == nil
 	})
-	for _, p := range own {
-		if under(path, p) {
-			return r
-		}
+	if isOwn(path) {
+		return r
 	}
 	o.routes.upstreams.each(path, func(at *place) bool {
 		r.Upstream = at.upstream

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -48,17 +49,16 @@ var ErrOrder = errors.New("it ends before it begins")
 
 // FindDiff compares two moments of a log.
 func FindDiff(ctx context.Context, log Log, from, to Moment, progress Progress) (*Diff, error) {
-	past, err := At(ctx, log, projections.New(), from, progress)
-	if err != nil {
+	s := projections.New()
+	if _, err := At(ctx, log, s, from, progress); err != nil {
 		return nil, err
 	}
-	s := past.State
 	d := differ{state: s, count: newCounter(s, from.Clock(s))}
 	diff := &Diff{From: Bound{s.Position, from.Clock(s)}, Changes: []Change{}}
 	if to.Position != 0 && to.Position < s.Position || !to.Time.IsZero() && to.Time.Before(diff.From.Time) {
 		return nil, ErrOrder
 	}
-	_, err = read(ctx, log, journal.Cursor{Position: s.Position, Chain: s.Chain}, to, progress, func(r *Record) error {
+	_, err := read(ctx, log, journal.Cursor{Position: s.Position, Chain: s.Chain}, to, progress, func(r *Record) error {
 		for i := range r.Events {
 			if err := d.apply(r, i); err != nil {
 				return err
@@ -87,22 +87,24 @@ func (d *differ) apply(r *Record, i int) error {
 	e := &r.Events[i]
 	about, id := aboutOf(e)
 	before := find(d.state, about, id)
-	undo := d.count.before(r.Position, i, e)
+	live := d.count.before(e)
 	if err := r.apply(d.state, i); err != nil {
 		return err
 	}
-	d.count.after(e, undo)
+	d.count.after(r, i, live)
 	if about == "" {
 		return nil
 	}
 	after := find(d.state, about, id)
-	c := Change{Step: stepOf(r.Position, e), About: about, Object: id, Name: nameOf(after)}
-	if c.Name == "" {
-		c.Name = nameOf(before)
+	c := Change{
+		Step: stepOf(r.Position, e), Kind: kindOf(e, before, after),
+		About: about, Object: id, Name: cmp.Or(nameOf(after), nameOf(before)),
 	}
-	c.Kind = kindOf(e, before, after)
-	if c.Kind == "changed" {
+	switch c.Kind {
+	case kindChanged:
 		c.Fields = compare(before, after)
+	case kindRotated:
+		c.Fields = rotation(e, before, after)
 	}
 	d.changes = append(d.changes, c)
 	return nil
@@ -143,7 +145,7 @@ func kindOf(e *events.Event, before, after any) string {
 // aboutOf says what kind of thing an event changes, and which. Tokens, usage
 // and the like are counted instead.
 func aboutOf(e *events.Event) (about, id string) {
-	about, _, _ = strings.Cut(string(e.Type), ".")
+	about, _, _ = strings.Cut(string(e.Data.EventType()), ".")
 	switch about {
 	case "token", "usage", "beacon", "login":
 		return "", ""

@@ -33,12 +33,14 @@ func find(s *projections.State, about, id string) any {
 	case "key":
 		return known(s.Keys.Get(id))
 	case "sealing":
-		if wrapped, ok := s.Keys.Sealing()[id]; ok {
-			return &struct{ wrapped []byte }{wrapped}
-		}
+		_, ok := s.Keys.Sealing()[id]
+		return known(dataKey, ok)
 	}
 	return nil
 }
+
+// dataKey stands for every data key: they never change.
+var dataKey = &struct{}{}
 
 func known[T any](v *T, ok bool) any {
 	if !ok {
@@ -81,6 +83,21 @@ func compare(before, after any) (fields []Field) {
 			continue
 		}
 		fields = append(fields, Field{name, shown(from), shown(to)})
+	}
+	return fields
+}
+
+// rotation lists what a new secret means.
+func rotation(e *events.Event, before, after any) (fields []Field) {
+	b, old := before.(*projections.Application)
+	a, _ := after.(*projections.Application)
+	d, ok := e.Data.(*events.SecretRotated)
+	if !ok || !old {
+		return nil
+	}
+	fields = append(fields, Field{"secretVersion", b.Versions, a.Versions})
+	if !d.EndsAt.IsZero() {
+		fields = append(fields, Field{"formerSecretsEnd", nil, d.EndsAt})
 	}
 	return fields
 }

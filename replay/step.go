@@ -27,10 +27,10 @@ type Actor struct {
 	Replica     string `json:"replica,omitempty"`
 }
 
-// stepOf copies what an event says of itself.
+// stepOf copies what an event says of itself; its strings are the decoder's.
 func stepOf(position events.Position, e *events.Event) Step {
 	return Step{
-		Position: position, Time: e.Time, Type: e.Type,
+		Position: position, Time: e.Time, Type: e.Data.EventType(),
 		ID: strings.Clone(e.ID), Organization: strings.Clone(e.Organization),
 		Actor: Actor{
 			Application: strings.Clone(e.Actor.Application), User: strings.Clone(e.Actor.User),

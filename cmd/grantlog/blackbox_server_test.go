@@ -92,6 +92,12 @@ func (s *server) launch() {
 func (s *server) start() {
 	s.t.Helper()
 	s.launch()
+	s.ready()
+}
+
+// ready waits until the server that was launched is ready.
+func (s *server) ready() {
+	s.t.Helper()
 	s.eventually("the server is ready", func() bool {
 		select {
 		case <-s.run.exited:

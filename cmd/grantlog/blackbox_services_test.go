@@ -245,8 +245,8 @@ func TestServicesOfTenantsAreApart(t *testing.T) {
 	}
 	s.get(v.path(), bearer(acme)).exactly(http.StatusOK, strings.TrimSpace(string(before.body)))
 
-	if n := len(as[serviceList](s.get("/oauth/services", bearer(globex)).ok()).Services); n != 0 {
-		t.Errorf("the other organization lists %d services", n)
+	if list := as[serviceList](s.get("/oauth/services", bearer(globex)).ok()).Services; len(list) != 1 || list[0].UUID != theirs.UUID {
+		t.Errorf("the other organization lists %+v", list)
 	}
 	s.get(v.path(), bearer(admin)).ok()
 	s.get(v.path()+"?organization=globex", bearer(admin)).want(http.StatusNotFound)

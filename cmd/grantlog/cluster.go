@@ -27,6 +27,10 @@ const (
 	// routeTLSTimeout bounds the handshake between two members, in seconds.
 	routeTLSTimeout = 5
 
+	// routeErrorReports is how many attempts to reach another member are one
+	// line of the log.
+	routeErrorReports = 600
+
 	// handOverTimeout is how long a member that stops waits for another one to
 	// lead. A transfer takes milliseconds; without it the log elects a leader
 	// only after 4 to 9 seconds of silence.
@@ -64,6 +68,8 @@ func (m *membership) apply(opts *server.Options) error {
 		Name: string(m.cluster.Name), Host: host, TLSConfig: m.tls, TLSTimeout: routeTLSTimeout,
 		NoAdvertise: true, // clients stay with the server that they were told of
 	}
+	// It tries again every second, and says so now and then.
+	opts.ConnectErrorReports, opts.ReconnectErrorReports = routeErrorReports, routeErrorReports
 	if opts.Cluster.Port, err = strconv.Atoi(port); err != nil {
 		return fmt.Errorf("--cluster-listen: %w", err)
 	}

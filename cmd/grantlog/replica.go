@@ -13,6 +13,7 @@ import (
 
 	"github.com/grantlog/grantlog/cmd/grantlog/seedfile"
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
@@ -36,6 +37,7 @@ type replica struct {
 	site     *site
 	journal  *journal.Journal
 	follower *follow.Follower
+	erasable *erasable.Store
 	listener net.Listener
 	web      *http.Server
 	served   chan error // gets the end of web
@@ -62,7 +64,7 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		return r, err
 	}
 	server, err := handlers.New(handlers.Config{
-		Journal: r.journal, Follower: r.follower, Master: s.Master,
+		Journal: r.journal, Follower: r.follower, Erasable: r.erasable, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
 		Now: time.Now, Log: log,
@@ -83,6 +85,9 @@ func (r *replica) openLog(ctx context.Context, copies int) (err error) {
 		}
 	}
 	if err = checkMaster(ctx, r.journal); err != nil {
+		return err
+	}
+	if r.erasable, err = erasable.Open(ctx, erasable.Config{Conn: r.site.Conn, Replicas: copies, Logger: r.log}); err != nil {
 		return err
 	}
 	r.follower, err = follow.Start(ctx, follow.Config{
@@ -178,7 +183,7 @@ func (r *replica) found(ctx context.Context, seed *seedfile.Seed) error {
 	if err := server.Prepare(ctx); err != nil {
 		return err
 	}
-	boot := bootstrap.Config{Emit: server.Emitter(), Hash: server.Hash().Digest, Log: r.log}
+	boot := bootstrap.Config{Emit: server.Emitter(), Hash: server.Hash().Digest, Office: server.Office(), Log: r.log}
 	if err := bootstrap.Admin(ctx, boot, r.set.adminFile()); err != nil {
 		return err
 	}

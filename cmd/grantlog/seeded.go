@@ -16,6 +16,7 @@ func seeded(seed *seedfile.Seed) []bootstrap.Organization {
 		out[i] = bootstrap.Organization{
 			ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Limits: events.Limits(o.Limits),
 			Scopes: seededScopes(o.Scopes), Upstreams: seededUpstreams(o.Upstreams), Services: seededServices(o.Services),
+			Users:        seededUsers(o.Users),
 			Applications: seededApplications(o.Applications),
 		}
 	}
@@ -49,6 +50,14 @@ func seededServices(services []seedfile.Service) []bootstrap.Service {
 	out := make([]bootstrap.Service, len(services))
 	for i, s := range services {
 		out[i] = bootstrap.Service(s)
+	}
+	return out
+}
+
+func seededUsers(users []seedfile.User) []bootstrap.User {
+	out := make([]bootstrap.User, len(users))
+	for i, u := range users {
+		out[i] = bootstrap.User{Email: u.Email, Password: u.Password.Reveal(), Role: u.Role, SiteID: u.SiteID}
 	}
 	return out
 }

@@ -21,6 +21,7 @@ type site struct {
 
 	dir      *dataDir      // nil: none is held
 	embedded *embeddedNATS // nil: NATS is external
+	view     string        // directory to remove at the end; empty: none
 }
 
 // openToServe opens a site for a server. It makes what a first start needs.
@@ -64,7 +65,26 @@ func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
 		return nil, err
 	}
 	s.dir = dir
+	if m, err := readMember(c.Data); m != nil || err != nil {
+		return s.openView(c, err, log)
+	}
 	return s.open(c, nil, "", log)
+}
+
+// openView opens the log of a member of a cluster without its cluster.
+func (s *site) openView(c *logSettings, err error, log *slog.Logger) (*site, error) {
+	if err == nil {
+		s.Master, err = loadMaster(c)
+	}
+	if err == nil {
+		s.view, err = viewMember(s, c.Data, log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	view := *c
+	view.Data, view.MasterKeyFile, view.MasterKey = s.view, "", masterKey{key: s.Master, given: true}
+	return s.open(&view, nil, "", log)
 }
 
 // open adds the master key and the connection.
@@ -107,8 +127,12 @@ func (s *site) Close() error {
 	if s.embedded != nil {
 		s.embedded.stop()
 	}
-	if s.dir != nil {
-		return s.dir.close()
+	var errs []error
+	if s.view != "" {
+		errs = append(errs, os.RemoveAll(s.view))
 	}
-	return nil
+	if s.dir != nil {
+		errs = append(errs, s.dir.close())
+	}
+	return errors.Join(errs...)
 }

@@ -22,17 +22,20 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/enroll"
 	"github.com/grantlog/grantlog/projections"
 )
 
 // DefaultOrganization is the tenant of the first administrator.
 const DefaultOrganization = "default"
 
-// Config is what both tasks work with. All fields are required.
+// Config is what both tasks work with. All fields are required; Office, where
+// the seed has users.
 type Config struct {
-	Emit *emit.Emitter // of a replica that has caught up with the log
-	Hash func(secret string) events.SecretDigest
-	Log  *slog.Logger // told of paths and ids, never of secrets
+	Emit   *emit.Emitter // of a replica that has caught up with the log
+	Hash   func(secret string) events.SecretDigest
+	Office *enroll.Office
+	Log    *slog.Logger // told of paths and ids, never of secrets
 }
 
 // credentials are the content of the administrator's file.

@@ -26,6 +26,7 @@ type Organization struct {
 	// that is taken out of it is gone.
 	Upstreams    []events.Upstream
 	Services     []Service
+	Users        []User
 	Applications []Application
 }
 
@@ -61,6 +62,11 @@ func Seed(ctx context.Context, c Config, organizations []Organization) error {
 		for _, s := range o.Services {
 			if err := run.service(ctx, o.ID, s); err != nil {
 				return fmt.Errorf("seed: organization %s: service %s: %w", o.ID, s.UUID, err)
+			}
+		}
+		for i, u := range o.Users {
+			if err := run.user(ctx, o.ID, u); err != nil {
+				return fmt.Errorf("seed: organization %s: user %d: %w", o.ID, i+1, err)
 			}
 		}
 		for _, a := range o.Applications {

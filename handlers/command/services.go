@@ -173,6 +173,9 @@ func settleService(had events.ServiceSettings, chosen ServiceSettings, held []st
 	if err := checkUpstreamURL(now.Upstream); err != nil {
 		return now, err
 	}
+	if u, err := url.Parse(now.Upstream); err != nil || namesPrivate(u) && !now.Private {
+		return now, Invalid("upstream must be on a public address, unless private is set")
+	}
 	if now.Private && !kept && !slices.Contains(held, ScopeAdmin) {
 		return now, &Error{KindForbidden, "private can be set only by a caller that holds " + ScopeAdmin}
 	}

@@ -64,6 +64,17 @@ func FindUser(s *projections.State, organization, id string) (*projections.User,
 	return u, nil
 }
 
+// UserOf returns an organization's user who has an address, by the handles that
+// the address leads to; nil if nobody has it.
+func UserOf(s *projections.State, organization string, handles []string) *projections.User {
+	for _, h := range handles {
+		if u, ok := s.Users.ByHandle(h); ok && u.Organization == organization {
+			return u
+		}
+	}
+	return nil
+}
+
 // Lookup is what was found of an address outside of the log. No state shows
 // that two addresses are one; so the decision holds only as long as the
 // organization's users are those at which the address was looked up, and is
@@ -78,10 +89,8 @@ func (l Lookup) check(s *projections.State, organization, user string) error {
 	if s.Users.Revision(organization) != l.Revision {
 		return ErrMoved
 	}
-	for _, h := range l.Handles {
-		if u, ok := s.Users.ByHandle(h); ok && u.ID != user && u.Organization == organization {
-			return ErrEmailTaken
-		}
+	if u := UserOf(s, organization, l.Handles); u != nil && u.ID != user {
+		return ErrEmailTaken
 	}
 	return nil
 }

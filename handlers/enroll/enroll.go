@@ -106,6 +106,16 @@ func check(p Person, profile events.UserProfile) error {
 	return command.CheckProfile(profile)
 }
 
+// Find returns the user who has an address; nil if nobody has it.
+func (o *Office) Find(ctx context.Context, organization, email string) (u *projections.User, err error) {
+	handles, err := o.People.Handles(ctx, organization, email)
+	if err != nil {
+		return nil, err
+	}
+	o.Emit.View(func(s *projections.State) { u = command.UserOf(s, organization, handles) })
+	return u, nil
+}
+
 // give appends a decision that gives a user an address. prepare writes what
 // must be outside of the log before; it runs once, if the address is free.
 func (o *Office) give(ctx context.Context, meta emit.Meta, organization, email string,

@@ -3,6 +3,9 @@
 package introspect
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -54,7 +57,33 @@ func (e *Endpoint) introspect(c echo.Context) error {
 		return c.JSONBlob(http.StatusOK, inactive)
 	}
 	// The exact string was issued here, so its payload is what was signed.
-	return c.JSONBlob(http.StatusOK, slices.Concat(active, checked.Claims[1:]))
+	claims, err := withScopeString(checked)
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, slices.Concat(active, claims[1:]))
+}
+
+// withScopeString returns a token's claims with its scope as one string
+// (RFC 7662 section 2.2), whatever the token itself has. What looks like the
+// member is it: inside of a string, its quotes would be escaped.
+func withScopeString(t authn.Checked) ([]byte, error) {
+	const member, list = `"scope":`, `"scope":[`
+	at := bytes.Index(t.Claims, []byte(list))
+	if at < 0 {
+		return t.Claims, nil
+	}
+	at += len(member)
+	var array json.RawMessage
+	dec := json.NewDecoder(bytes.NewReader(t.Claims[at:]))
+	if err := dec.Decode(&array); err != nil {
+		return nil, fmt.Errorf("introspect: claims: %w", err)
+	}
+	scope, err := json.Marshal(t.Token.Scope)
+	if err != nil {
+		return nil, fmt.Errorf("introspect: scope: %w", err)
+	}
+	return slices.Concat(t.Claims[:at], scope, t.Claims[at+int(dec.InputOffset()):]), nil
 }
 
 // asker is who introspects: an organization, or an administrator of all.

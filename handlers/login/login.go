@@ -125,10 +125,8 @@ func (j *Judge) find(ctx context.Context, a Attempt) (user *projections.User, ke
 	}
 	id := nobody
 	j.Emit.View(func(s *projections.State) {
-		for _, h := range handles {
-			if u, ok := s.Users.ByHandle(h); ok && u.Organization == a.Organization {
-				user, id = u, u.ID
-			}
+		if user = command.UserOf(s, a.Organization, handles); user != nil {
+			id = user.ID
 		}
 	})
 	person, err := j.People.Open(ctx, id)

@@ -59,33 +59,36 @@ func (e *Endpoint) call(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	status := http.StatusBadGateway // of an answer that breaks off, which panics
+	defer func() { e.guard.Done(pass, status) }()
 	err = e.forward(c, pass)
-	e.guard.Done(pass, statusOf(c, err))
-	return err
-}
-
-// statusOf is how a call was answered, or is about to be.
-func statusOf(c echo.Context, err error) int {
+	status = c.Response().Status
 	var answer *oauth.Error
 	if errors.As(err, &answer) {
-		return answer.Status
+		status = answer.Status
 	}
-	return c.Response().Status
+	return err
 }
 
 // forward passes a call on and its answer back. It returns an error if there
 // is no answer.
 func (e *Endpoint) forward(c echo.Context, pass guard.Pass) error {
+	if c.Request().ContentLength > maxRequest {
+		return oauth.ErrTooLarge
+	}
 	target, err := url.Parse(pass.Service.Upstream)
 	if err != nil {
 		return err // it was checked before it was recorded
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), maxCall)
 	defer cancel()
-	// A reader that stalls is let go with everything else.
-	if err := http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(maxCall)); err != nil {
+	// A reader that stalls is let go too, with time left to answer an error.
+	if err := http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(maxCall + maxSilence)); err != nil {
 		return err
 	}
+	r := c.Request().WithContext(ctx)
+	sent := &sent{ReadCloser: http.MaxBytesReader(c.Response(), r.Body, maxRequest)}
+	r.Body = sent
 	var failure error
 	proxy := httputil.ReverseProxy{
 		Transport: e.bound, BufferPool: buffers, ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
@@ -96,14 +99,12 @@ func (e *Endpoint) forward(c echo.Context, pass guard.Pass) error {
 	if pass.Service.Private {
 		proxy.Transport = e.open
 	}
-	r := c.Request().WithContext(ctx)
-	r.Body = http.MaxBytesReader(c.Response(), r.Body, maxRequest)
 	proxy.ServeHTTP(c.Response(), r)
 	if failure == nil {
 		return nil
 	}
 	e.log.Info("a service could not be called", "uuid", pass.Service.ID, "error", failure)
-	return refusal(failure)
+	return refusal(failure, sent)
 }
 
 // Answers for an upstream that gives none.
@@ -112,12 +113,14 @@ var (
 	errLate   = &oauth.Error{Status: http.StatusGatewayTimeout, Code: oauth.CodeServerError, Message: "The service's upstream did not answer in time"}
 )
 
-func refusal(failure error) error {
+func refusal(failure error, sent *sent) error {
 	var tooLarge *http.MaxBytesError
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(failure, &tooLarge):
 		return oauth.ErrTooLarge
+	case sent.broken.Load():
+		return oauth.Invalid("The request body could not be read")
 	case errors.Is(failure, context.DeadlineExceeded), errors.As(failure, &timeout) && timeout.Timeout():
 		return errLate
 	}
@@ -125,12 +128,12 @@ func refusal(failure error) error {
 }
 
 // ownHeaders are between the caller and grantlog.
-var ownHeaders = []string{"Authorization", "Cookie", "Consistency-Token", "Upgrade"}
+var ownHeaders = []string{"Authorization", "Cookie", "Set-Cookie", "Consistency-Token", "Connection", "Upgrade"}
 
 // rewrite makes the upstream's request out of the caller's.
 func rewrite(p *httputil.ProxyRequest, target *url.URL, pass guard.Pass, request string) {
 	to := *target
-	if query := p.In.URL.RawQuery; query != "" && to.RawQuery != "" {
+	if query := p.Out.URL.RawQuery; query != "" && to.RawQuery != "" {
 		to.RawQuery += "&" + query
 	} else if query != "" {
 		to.RawQuery = query
@@ -144,12 +147,17 @@ func rewrite(p *httputil.ProxyRequest, target *url.URL, pass guard.Pass, request
 }
 
 // adopt makes the caller's answer out of the upstream's: what the guard says
-// is not the upstream's to say.
+// is not the upstream's to say, and what stands at the issuer's address must
+// not run there in a browser.
 func adopt(answer *http.Response, said http.Header) error {
 	for name := range said {
 		answer.Header.Del(name)
 	}
-	answer.Header.Del("Consistency-Token")
+	for _, name := range ownHeaders {
+		answer.Header.Del(name)
+	}
+	answer.Header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	answer.Header.Set("X-Content-Type-Options", "nosniff")
 	answer.Body = &bounded{ReadCloser: answer.Body, left: maxAnswer}
 	return nil
 }

@@ -8,22 +8,25 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // Bounds of a connection to an upstream.
 const (
-	maxDial       = 5 * time.Second
-	maxHandshake  = 10 * time.Second
-	maxSilence    = 30 * time.Second // from the end of the request to the header of the answer
-	maxIdle       = 90 * time.Second
-	maxConns      = 256 // per upstream
-	maxIdleConns  = 64  // per upstream
-	maxHeader     = 64 << 10
-	bufferSize    = 32 << 10
-	controlPrefix = "address not allowed"
+	maxDial      = 5 * time.Second
+	maxHandshake = 10 * time.Second
+	maxSilence   = 30 * time.Second // from the end of the request to the header of the answer
+	maxIdle      = 90 * time.Second
+	maxConns     = 256 // per upstream
+	maxIdleConns = 64  // per upstream
+	maxHeader    = 64 << 10
+	bufferSize   = 32 << 10
 )
+
+// errPrivate is an address that the server's operator did not open.
+var errPrivate = errors.New("the address is not public")
 
 // newTransport returns a transport that follows no redirect, asks no proxy and,
 // unless private, connects to public addresses only: the address is looked at
@@ -44,7 +47,7 @@ func newTransport(private bool) *http.Transport {
 func public(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !isPublic(to.Addr()) {
-		return fmt.Errorf("%s: %s", controlPrefix, address)
+		return fmt.Errorf("%w: %s", errPrivate, address)
 	}
 	return nil
 }
@@ -70,6 +73,21 @@ func isPublic(a netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// sent is the caller's body. It notes whether the caller, and not the upstream,
+// broke off.
+type sent struct {
+	io.ReadCloser
+	broken atomic.Bool
+}
+
+func (s *sent) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		s.broken.Store(true)
+	}
+	return n, err
 }
 
 // errLong is an answer that exceeds maxAnswer.

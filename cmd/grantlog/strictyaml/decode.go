@@ -9,7 +9,8 @@ import (
 )
 
 // Decode fills v, a pointer to a struct whose fields have yaml tags and are
-// strings, whole numbers, structs, slices of these, or map[string]string.
+// strings, whole numbers, booleans, structs, slices of these, or
+// map[string]string.
 //
 // The YAML library would decode too, but it converts: a password written 0123
 // becomes "83" and a lifetime of 60.5 becomes 60. Here text must be text (in
@@ -41,6 +42,12 @@ func (d *Document) decode(node ast.Node, dst reflect.Value) error {
 			return d.at(node, "want a whole number")
 		}
 		dst.SetInt(n)
+	case reflect.Bool:
+		b, ok := node.(*ast.BoolNode)
+		if !ok {
+			return d.at(node, "want true or false")
+		}
+		dst.SetBool(b.Value)
 	default:
 		panic("strictyaml: cannot decode into " + dst.Type().String())
 	}

@@ -15,6 +15,7 @@ type house struct {
 
 type room struct {
 	Width int               `yaml:"width"`
+	Warm  bool              `yaml:"warm"`
 	Tags  map[string]string `yaml:"tags"`
 }
 
@@ -33,6 +34,8 @@ func TestDecodeNamesTheLine(t *testing.T) {
 		"octal":              {"rooms:\n  - width: 0123\n", "h.yaml:2: want a whole number"},
 		"hexadecimal":        {"rooms: [{width: 0x10}]\n", "h.yaml:1: want a whole number"},
 		"quoted number":      {"rooms: [{width: \"1\"}]\n", "h.yaml:1: want a whole number"},
+		"text for a boolean": {"rooms: [{warm: \"true\"}]\n", "h.yaml:1: want true or false"},
+		"number for one":     {"rooms: [{warm: 1}]\n", "h.yaml:1: want true or false"},
 		"too large":          {"rooms: [{width: 9223372036854775808}]\n", "h.yaml:1: want a whole number"},
 		"alias":              {"rooms: [&a {width: 1}, *a]\n", "h.yaml:1: want keys and values"},
 		"merge":              {"rooms: [{<<: {width: 1}}]\n", `h.yaml:1: unknown key "<<"`},
