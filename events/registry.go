@@ -42,6 +42,14 @@ var catalogue = newRegistry(
 	paged[TokenIssued](FamilyTokens, TokensSubject()),
 	revocation[TokenRevoked](),
 
+	onProvider(func(d *ProviderSet) string { return d.Name }),
+	onProvider(func(d *ProviderRemoved) string { return d.Name }),
+	onAuthentication(func(d *AuthenticationAdded) string { return d.ID }),
+	onAuthentication(func(d *AuthenticationLeased) string { return d.ID }),
+	onAuthentication(func(d *AuthenticationRefreshed) string { return d.ID }),
+	onAuthentication(func(d *AuthenticationFailed) string { return d.ID }),
+	onAuthentication(func(d *AuthenticationRemoved) string { return d.ID }),
+
 	edited[KeyCreated](KeysSubject()),
 	edited[KeyActivated](KeysSubject()),
 	edited[KeyRetired](KeysSubject()),
@@ -129,6 +137,20 @@ func onOrganization[T any, P payload[T]](id func(P) string, up ...upcaster) *ent
 func onApplication[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
 	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
 		return checked(ApplicationSubject(organization, id(d)), organization, id(d))
+	}, up)
+}
+
+// onProvider registers an edit of a provider, whose name it is told.
+func onProvider[T any, P payload[T]](name func(P) string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
+		return checked(ProviderSubject(organization, name(d)), organization, name(d))
+	}, up)
+}
+
+// onAuthentication registers an edit of an authentication, whose id it is told.
+func onAuthentication[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
+		return checked(AuthenticationSubject(organization, id(d)), organization, id(d))
 	}, up)
 }
 

@@ -64,6 +64,16 @@ func ServiceSubject(organization, uuid string) string {
 // OrganizationSubject guards the edits of an organization and its catalogue.
 func OrganizationSubject(id string) string { return subjectPrefix + "organizations." + id }
 
+// ProviderSubject guards the settings of a provider of third-party tokens.
+func ProviderSubject(organization, name string) string {
+	return subjectPrefix + "providers." + organization + "." + name
+}
+
+// AuthenticationSubject guards everything that happens to an authentication.
+func AuthenticationSubject(organization, id string) string {
+	return subjectPrefix + "authentications." + organization + "." + id
+}
+
 // KeysSubject guards the set of signing keys.
 func KeysSubject() string { return subjectPrefix + "keys" }
 

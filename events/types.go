@@ -13,7 +13,7 @@ type TokenDigest [16]byte
 // key) of a client secret.
 type SecretDigest [32]byte
 
-// Limits are request quotas. Zero means the default of the level above.
+// Limits are request quotas. Zero means the server's default.
 type Limits struct {
 	PerMinute int `json:"perMinute,omitempty"`
 	PerHour   int `json:"perHour,omitempty"`

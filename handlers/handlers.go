@@ -22,7 +22,9 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
 	"github.com/grantlog/grantlog/handlers/applications"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/audit"
+	"github.com/grantlog/grantlog/handlers/authentications"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
@@ -30,6 +32,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/enroll"
 	"github.com/grantlog/grantlog/handlers/forwardauth"
+	"github.com/grantlog/grantlog/handlers/gateway"
 	"github.com/grantlog/grantlog/handlers/guard"
 	"github.com/grantlog/grantlog/handlers/health"
 	"github.com/grantlog/grantlog/handlers/introspect"
@@ -41,6 +44,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/password"
 	"github.com/grantlog/grantlog/handlers/personal"
+	"github.com/grantlog/grantlog/handlers/proxy"
 	"github.com/grantlog/grantlog/handlers/revocations"
 	"github.com/grantlog/grantlog/handlers/revoke"
 	"github.com/grantlog/grantlog/handlers/scopes"
@@ -55,8 +59,8 @@ import (
 	"github.com/grantlog/grantlog/projections/follow"
 )
 
-// Config is what a server is made of. All fields but TrustedProxies are
-// required.
+// Config is what a server is made of. All fields but TrustedProxies and
+// HashWorker are required.
 type Config struct {
 	Journal  *journal.Journal
 	Follower *follow.Follower
@@ -69,6 +73,7 @@ type Config struct {
 	JWKSCache      time.Duration // how long clients may cache the JWKS
 	MaxStaleness   time.Duration // how late a replica may show the log
 	KeyRotation    time.Duration // age at which a signing key is replaced
+	HashWorker     []string      // command that hashes passwords; see password.Config
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -85,7 +90,12 @@ type Server struct {
 	hasher credential.Hasher
 	feed   *revocations.Endpoint
 	guard  *guard.Guard
+	proxy  *proxy.Proxy
 	office *enroll.Office
+
+	passwords *password.Hasher
+
+	thirdParties *authentications.Endpoint
 
 	follower *follow.Follower
 	open     atomic.Bool   // set by Open
@@ -107,7 +117,7 @@ func New(cfg Config) (*Server, error) {
 		View: cfg.Follower.View, CatchUp: emitter.CatchUp, Hash: hasher.Digest, Verify: signer.Verify, Now: cfg.Now,
 	})
 	people := personal.New(cfg.Erasable, vault, cfg.Master.Derive(personal.Purpose))
-	passwords := password.New()
+	passwords := password.New(password.Config{Worker: cfg.HashWorker, Log: cfg.Log})
 	logins := login.New(login.Config{
 		Emit: emitter, People: people, Passwords: passwords, Store: cfg.Erasable,
 		Key: cfg.Master.Derive(login.Purpose), Log: cfg.Log,
@@ -116,12 +126,13 @@ func New(cfg Config) (*Server, error) {
 	tokens := token.New(token.Config{
 		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, Logins: logins, EnsureKey: keeper.Ensure,
 	})
+	past := asof.New(asof.Config{Log: cfg.Journal, Start: cfg.Follower.Past, View: cfg.Follower.View, Now: cfg.Now})
 	described, err := metadata.New(cfg.metadata(signer, tokens.GrantTypes()))
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher, office: office,
+		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher, office: office, passwords: passwords,
 		follower: cfg.Follower, stopping: make(chan struct{}),
 	}
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
@@ -129,8 +140,14 @@ func New(cfg Config) (*Server, error) {
 		Authn: callers, Emit: emitter, Fresh: cfg.Follower.Fresh,
 		Issuer: cfg.Issuer, Replica: cfg.Journal.Replica(), Log: cfg.Log,
 	})
+	if s.proxy, err = proxy.New(proxy.Config{Guard: s.guard, Issuer: cfg.Issuer, Log: cfg.Log}); err != nil {
+		return nil, err
+	}
 	s.feed = revocations.New(revocations.Config{
 		Authn: callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+	})
+	s.thirdParties = authentications.New(authentications.Config{
+		Authn: callers, Emit: emitter, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,
 	})
 	root := s.echo.Group("")
 	// These answer whatever the state of the log.
@@ -139,17 +156,19 @@ func New(cfg Config) (*Server, error) {
 	// caller asks. (A group with middleware of its own would answer 404 for a
 	// wrong method.)
 	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(s)))
+	s.echo.Use((&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: s.thirdParties.Token}).Unrouted)
 	mount(root,
 		tokens,
-		&introspect.Endpoint{Authn: callers},
+		&introspect.Endpoint{Authn: callers, AsOf: past},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
-		&applications.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
+		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hasher.Digest},
 		&services.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
 		&users.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, People: people, Office: office},
+		s.thirdParties,
 		&userinfo.Endpoint{Authn: callers, Emit: emitter},
 		&keys.Endpoint{Authn: callers, Keeper: keeper},
 		&forwardauth.Endpoint{Guard: s.guard},
-		service.New(s.guard, cfg.Log),
+		&service.Endpoint{Guard: s.guard, Proxy: s.proxy},
 		&scopes.Endpoint{Authn: callers, Emit: emitter},
 		&usage.Endpoint{Authn: callers, Guard: s.guard},
 		s.feed,
@@ -270,13 +289,22 @@ func (s *Server) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { s.keeper.Run(ctx) })
 	work.Go(func() { s.guard.Run(ctx) })
+	work.Go(func() { s.thirdParties.Run(ctx) })
 	work.Go(func() { s.office.Run(ctx) })
 	work.Wait()
+	s.passwords.Close()
+	s.proxy.Close()
 }
 
 // Emitter appends decisions of whoever starts the server: the first
 // administrator and the seed file.
 func (s *Server) Emitter() *emit.Emitter { return s.emit }
+
+// SeedProvider makes the log show a provider of third-party tokens, as a seed
+// file has it.
+func (s *Server) SeedProvider(ctx context.Context, organization, name string, settings events.ProviderSettings, secret string) error {
+	return s.thirdParties.Seed(ctx, organization, name, settings, secret)
+}
 
 // Hash is the keyed digest of client secrets.
 func (s *Server) Hash() credential.Hasher { return s.hasher }

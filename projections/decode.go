@@ -79,6 +79,10 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Users.restoreRevisions)
 	case sectionLogin:
 		return restore(body, s.Logins.restore)
+	case sectionProvider:
+		return restore(body, s.Connections.restoreProvider)
+	case sectionAuthentication:
+		return restore(body, s.Connections.restore)
 	}
 	return malformed("section %d", kind)
 }
@@ -113,6 +117,12 @@ func (d *decoder) order() error {
 		slices.SortFunc(list, compareServiceCreation)
 		if tied(list, compareServiceCreation) {
 			return malformed("two services created at one place")
+		}
+	}
+	for _, list := range d.state.Connections.listed {
+		slices.SortFunc(list, compareAuthenticationCreation)
+		if tied(list, compareAuthenticationCreation) {
+			return malformed("two authentications added at one place")
 		}
 	}
 	for _, list := range d.state.Users.listed {

@@ -26,6 +26,7 @@ type Frozen struct {
 	usage         Usage
 	users         Users
 	logins        Logins
+	connections   Connections
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -44,6 +45,8 @@ func (s *State) Freeze() *Frozen {
 	f.usage.reports = maps.Clone(f.usage.reports)
 	f.users = s.Users.frozen()
 	f.logins.pairs = maps.Clone(f.logins.pairs)
+	f.connections.providers = maps.Clone(f.connections.providers)
+	f.connections.byID = maps.Clone(f.connections.byID)
 	s.Usage.epoch++ // counters are copied before they are written again
 
 	t := &f.tokens
@@ -70,6 +73,7 @@ func (s *State) alias() *Frozen {
 		usage:         *s.Usage,
 		users:         *s.Users,
 		logins:        *s.Logins,
+		connections:   *s.Connections,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
@@ -117,5 +121,11 @@ func (f *Frozen) Encode(w io.Writer) error {
 	e.usage(&f.usage)
 	e.users(&f.users)
 	e.logins(&f.logins)
+	for _, key := range slices.Sorted(maps.Keys(f.connections.providers)) {
+		e.json(sectionProvider, f.connections.providers[key])
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.connections.byID)) {
+		e.json(sectionAuthentication, f.connections.byID[id])
+	}
 	return e.close()
 }

@@ -140,7 +140,7 @@ func (g *generator) page() page {
 	if rapid.IntRange(0, 9).Draw(g.t, "foreign") == 0 {
 		org = g.organization()
 	}
-	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user"}).Draw(g.t, "kind") {
+	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection"}).Draw(g.t, "kind") {
 	case "issue":
 		return on(org, g.now, g.issues(app)...)
 	case "revoke":
@@ -175,6 +175,8 @@ func (g *generator) page() page {
 		return g.service()
 	case "user":
 		return g.user()
+	case "connection":
+		return g.connection(org)
 	}
 	return on(org, g.now, created(app, app == "pub"))
 }

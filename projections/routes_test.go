@@ -161,3 +161,24 @@ func TestRouteOfEverything(t *testing.T) {
 		t.Error("an empty catalogue knows a path")
 	}
 }
+
+func TestProxied(t *testing.T) {
+	s := replayed(t, []page{
+		on("acme", 0,
+			&events.OrganizationCreated{ID: "acme", Name: "Acme"},
+			&events.ScopesSet{ID: "acme", Scopes: []events.Scope{{Name: "all", Routes: []string{"GET /*"}}}},
+		),
+		on("globex", 0,
+			&events.OrganizationCreated{ID: "globex", Name: "Globex"},
+			&events.UpstreamsSet{ID: "globex", Upstreams: []events.Upstream{{Name: "api", Paths: []string{"/api/v1/*", "/oauth/*"}}}},
+		),
+	})
+	for path, want := range map[string]bool{
+		"/api/v1": true, "/api/v1/x": true, "/api/v1/authenticationsx": true,
+		"/": false, "/api": false, "/api/v1x": false, "/api/v1/authentications": false, "/api/v1/authentications/7": false, "/oauth/x": false,
+	} {
+		if got := s.Organizations.Proxied(path); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
+}

@@ -28,6 +28,8 @@ import (
 //	erasure       what is to be destroyed outside of the log, one each, JSON
 //	users         the revision of each organization's users, JSON
 //	login         a pair's latest failures, one each, JSON
+//	provider      one each, JSON, by organization and name, removed ones too
+//	authentication one each, JSON
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -44,6 +46,8 @@ const (
 	sectionErasure
 	sectionUserRevisions
 	sectionLogin
+	sectionProvider
+	sectionAuthentication
 	sectionEnd
 )
 
@@ -52,7 +56,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 3
+	schema = 4
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

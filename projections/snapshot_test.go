@@ -201,7 +201,7 @@ var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; 
 
 // A change of the canonical form, or of the fold, raises the schema.
 func TestGoldenSnapshot(t *testing.T) {
-	const file = "testdata/snapshot.v3"
+	const file = "testdata/snapshot.v4"
 	pages := append(longHistory(40),
 		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
 		on("", time.Minute,
@@ -223,6 +223,8 @@ func TestGoldenSnapshot(t *testing.T) {
 		on("acme", time.Minute, &events.UserDisabled{ID: "u1"}),
 		on("acme", time.Minute, &events.UserDeleted{ID: "u2"}),
 		on("acme", time.Minute, failed(1), failed(1), failed(2)),
+		on("acme", time.Minute, &events.ProviderSet{Name: "f4w", ProviderSettings: events.ProviderSettings{TokenURL: "https://provider.example"}}),
+		on("acme", time.Minute, &events.AuthenticationAdded{ID: "c1", Provider: "f4w", Tokens: []byte("sealed"), ExpiresAt: 1}),
 	)
 	got := encoded(t, replayed(t, pages).Freeze())
 	want, err := os.ReadFile(file)

@@ -23,6 +23,7 @@ type State struct {
 	Organizations *Organizations
 	Applications  *Applications
 	Services      *Services
+	Connections   *Connections
 	Users         *Users
 	Tokens        *Tokens
 	Usage         *Usage
@@ -36,6 +37,7 @@ func New() *State {
 		Organizations: newOrganizations(),
 		Applications:  newApplications(),
 		Services:      newServices(),
+		Connections:   newConnections(),
 		Users:         newUsers(),
 		Tokens:        newTokens(),
 		Usage:         newUsage(),
@@ -120,6 +122,20 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Services.removeCredential(at, d)
 	case *events.ServiceDeleted:
 		s.Services.remove(at, d)
+	case *events.ProviderSet:
+		s.Connections.setProvider(at, d)
+	case *events.ProviderRemoved:
+		s.Connections.removeProvider(at, d)
+	case *events.AuthenticationAdded:
+		s.Connections.add(at, d)
+	case *events.AuthenticationLeased:
+		s.Connections.lease(at, d)
+	case *events.AuthenticationRefreshed:
+		s.Connections.refresh(at, d)
+	case *events.AuthenticationFailed:
+		s.Connections.fail(at, d)
+	case *events.AuthenticationRemoved:
+		s.Connections.remove(at, d)
 	case *events.UserCreated:
 		s.Users.create(at, d)
 	case *events.UserUpdated:

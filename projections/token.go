@@ -42,7 +42,7 @@ type Token struct {
 	Ordinal      int             // place in that record
 	Application  string          // application id, or the client_id of a service's credential
 	Organization string
-	Secret       int // version of the client secret it was decided on; 0: public client or credential
+	Secret       int    // version of the client secret it was decided on; 0: public client or credential
 	User         string // user id
 	Service      string // uuid of the service it opens, if a credential got it
 	Grant        string // grant_type

@@ -20,8 +20,8 @@ type Diff struct {
 	Tokens  []Tally  `json:"tokens"`  // of every client that had or got tokens
 }
 
-// Bound is one end of a Diff: the last record that counts before, and the time
-// by which its tokens are judged.
+// Bound is where an account of the past stands: the last record that counts, and
+// the time by which tokens are judged.
 type Bound struct {
 	Position events.Position `json:"position"`
 	Time     time.Time       `json:"time"`

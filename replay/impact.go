@@ -24,13 +24,12 @@ type Suspect struct {
 
 // Impact is what a suspect led to.
 type Impact struct {
-	Position events.Position `json:"position"` // of the account
-	Time     time.Time       `json:"time"`     // by which the tokens are judged
-	Issued   int             `json:"issued"`
-	Live     int             `json:"live"`
-	Revoked  int             `json:"revoked"`
-	Expired  int             `json:"expired"`
-	Tokens   []*Token        `json:"tokens"` // in log order
+	AsOf    Bound    `json:"asOf"`
+	Issued  int      `json:"issued"`
+	Live    int      `json:"live"`
+	Revoked int      `json:"revoked"`
+	Expired int      `json:"expired"`
+	Tokens  []*Token `json:"tokens"` // in log order
 	// Usage is what the guards of all replicas accounted: by application and
 	// secret version, not by token.
 	Usage []Usage `json:"usage"`
@@ -66,7 +65,7 @@ func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impa
 				return err
 			}
 		}
-		impact.Position = r.Position
+		impact.AsOf.Position = r.Position
 		return nil
 	})
 	if err != nil {
@@ -75,7 +74,7 @@ func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impa
 	if !c.known || c.suspect.Version > c.versions {
 		return nil, ErrUnknown
 	}
-	impact.Time = latest(now, c.state.Time)
+	impact.AsOf.Time = latest(now, c.state.Time)
 	impact.Tokens = append(impact.Tokens, c.found...)
 	impact.Usage = append(impact.Usage, c.usage...)
 	impact.count()
@@ -85,7 +84,7 @@ func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impa
 func (m *Impact) count() {
 	m.Issued = len(m.Tokens)
 	for _, t := range m.Tokens {
-		t.judge(m.Time)
+		t.judge(m.AsOf.Time)
 		switch t.Status {
 		case projections.Live.String():
 			m.Live++

@@ -12,6 +12,7 @@ import (
 
 // Lineage is where a token came from and what ended it.
 type Lineage struct {
+	AsOf Bound `json:"asOf"`
 	Token
 	// ClientID, ApplicationName and SigningAlg are what its application and
 	// its key had when it was issued.
@@ -45,6 +46,7 @@ func FindLineage(ctx context.Context, h History, id events.TokenID, now time.Tim
 			}
 			f.note(r, i)
 		}
+		f.lines.AsOf.Position = r.Position
 		return nil
 	})
 	if err != nil || len(f.found) == 0 {
@@ -99,7 +101,8 @@ func (f *finder) born() {
 // lineage puts together what is known at the end of the history.
 func (f *finder) lineage(now time.Time) Lineage {
 	t, l := f.found[0], f.lines
-	t.judge(latest(now, f.state.Time))
+	l.AsOf.Time = latest(now, f.state.Time)
+	t.judge(l.AsOf.Time)
 	l.Token = *t
 	for _, place := range []string{
 		"application " + t.Application, "settings " + t.Application, secretPlace(t.Application, t.Secret),

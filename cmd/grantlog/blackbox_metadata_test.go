@@ -88,6 +88,7 @@ func TestHostAndForwardedHeadersHaveNoEffect(t *testing.T) {
 		header("X-Original-URL", "/healthz"), header("X-Rewrite-URL", "/healthz"), header("X-HTTP-Method-Override", "DELETE"),
 		header("X-Request-Id", "evil"),
 	}
+	s.position() // the key set is complete from here on
 	for _, path := range append(metadataPaths, "/oauth/jwks", "/openapi.json") {
 		plain := s.get(path).ok()
 		s.get(path, spoof...).exactly(http.StatusOK, strings.TrimSpace(string(plain.body)))

@@ -204,12 +204,13 @@ func TestServiceScopes(t *testing.T) {
 	} {
 		a.exactly(http.StatusForbidden, flat(403, "Insufficient scope for this endpoint"))
 	}
+	s.json(http.MethodPut, v.path(), settings{"upstream": "http://127.0.0.1:1"}, bearer(writer)).want(http.StatusBadRequest)
 	private := settings{"upstream": "http://127.0.0.1:1", "private": true}
 	s.json(http.MethodPut, v.path(), private, bearer(writer)).want(http.StatusForbidden)
 	if got := as[service](s.json(http.MethodPut, v.path(), private, bearer(admin)).ok()); !got.Private {
 		t.Errorf("%+v", got)
 	}
-	if got := as[service](s.json(http.MethodPut, v.path(), settings{"upstream": "http://127.0.0.1:2"}, bearer(writer)).ok()); got.Private {
+	if got := as[service](s.json(http.MethodPut, v.path(), settings{"upstream": "https://other.example"}, bearer(writer)).ok()); got.Private {
 		t.Error("another upstream is private too")
 	}
 }

@@ -15,6 +15,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2 // a bad command line, environment, settings file or seed file
+	exitAbsent = 3 // replay: the log does not show what it was asked for
 )
 
 // process is what a command sees of the world it runs in.
@@ -30,13 +31,15 @@ type cli struct {
 	Help helpFlag `short:"h" argv:"" help:"Show help for a command."`
 
 	Serve   serveCmd   `cmd:"" help:"Run the authorization server."`
+	Replay  replayCmd  `cmd:"" help:"Ask the log what was true at a moment, where a token came from, what a secret led to."`
 	Verify  verifyCmd  `cmd:"" help:"Prove a log or a backup whole: contiguity, integrity, state hash."`
 	Tail    tailCmd    `cmd:"" help:"Print events as they stand in the log, and follow it."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server against a bare HTTP handler on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	HelpCmd helpCmd    `cmd:"" name:"help" help:"Show help for a command."`
 
-	BenchBare benchBareCmd `cmd:"" hidden:""`
+	BenchBare     benchBareCmd     `cmd:"" hidden:""`
+	HashPasswords hashPasswordsCmd `cmd:"" hidden:""`
 }
 
 const description = `OAuth 2.0 authorization server on one ordered log.
@@ -48,9 +51,13 @@ const description = `OAuth 2.0 authorization server on one ordered log.
 func run(ctx context.Context, args []string, p process) int {
 	err := dispatch(ctx, args, p)
 	var usage *usageError
+	var missing *notFoundError
 	switch {
 	case err == nil, errors.Is(err, errHelpShown):
 		return exitOK
+	case errors.As(err, &missing):
+		fmt.Fprintln(p.Stderr, "grantlog:", oneLine(err))
+		return exitAbsent
 	case errors.As(err, &usage):
 		fmt.Fprintln(p.Stderr, "grantlog:", oneLine(err))
 		return exitUsage
@@ -89,6 +96,7 @@ func newParser(grammar *cli, p process) (*kong.Kong, error) {
 			{Key: "http", Title: "HTTP:"},
 			{Key: "log", Title: "Log and keys:"},
 			{Key: "server", Title: "Server:"},
+			{Key: "question", Title: "Questions, one at a time:"},
 		}),
 		kong.Vars{"workloads": workloadNames()},
 		kong.Bind(p, &sources{lookupEnv: p.LookupEnv}),

@@ -15,7 +15,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
 )
 
@@ -134,34 +133,46 @@ func route(s *server.Server, listens bool) {
 // writes elsewhere do not wait for an election. Where nobody is left to lead
 // it gives up in time.
 func handOver(s *server.Server) {
-	if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName) &&
-		s.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName) == nil {
-		tick := time.NewTicker(handOverPoll)
-		defer tick.Stop()
-		for began := time.Now(); !ledElsewhere(s) && time.Since(began) < handOverTimeout; {
-			<-tick.C
+	var given []ledStream
+	for _, l := range clusterStreams(s) {
+		if s.JetStreamIsStreamLeader(l.account, l.stream) && s.JetStreamStepdownStream(l.account, l.stream) == nil {
+			given = append(given, l)
 		}
 	}
-	if s.JetStreamIsLeader() {
-		// It steps down from the cluster's metadata and waits until another
-		// member is known to lead.
-		s.ShutdownJetStream()
+	tick := time.NewTicker(handOverPoll)
+	defer tick.Stop()
+	for began := time.Now(); !ledElsewhere(s, given) && time.Since(began) < handOverTimeout; {
+		<-tick.C
 	}
 }
 
-// ledElsewhere reports whether this member knows another one that leads the
-// log.
-func ledElsewhere(s *server.Server) bool {
+// ledStream is a stream of the cluster and the member that leads it, if this
+// one knows.
+type ledStream struct{ account, stream, leader string }
+
+func clusterStreams(s *server.Server) (all []ledStream) {
 	info, err := s.Jsz(&server.JSzOptions{Streams: true})
 	if err != nil {
-		return true // JetStream is gone, and with it what there was to lead
+		return nil // JetStream is gone, and with it what there was to lead
 	}
 	for _, account := range info.AccountDetails {
 		for _, stream := range account.Streams {
-			if stream.Name == journal.StreamName && stream.Cluster != nil {
-				return stream.Cluster.Leader != "" && stream.Cluster.Leader != s.Name()
+			if stream.Cluster != nil {
+				all = append(all, ledStream{account.Name, stream.Name, stream.Cluster.Leader})
 			}
 		}
 	}
-	return false
+	return all
+}
+
+// ledElsewhere reports whether other members lead what was given.
+func ledElsewhere(s *server.Server, given []ledStream) bool {
+	for _, now := range clusterStreams(s) {
+		for _, g := range given {
+			if now.account == g.account && now.stream == g.stream && (now.leader == "" || now.leader == s.Name()) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -23,6 +23,7 @@ var layout = []struct {
 	{"events/seal", []string{"events"}, "keys and ciphers, no storage"},
 	{"events/journal", []string{"events"}, "the only writer and reader of the stream"},
 	{"events/journal/journaltest", []string{"events", "events/journal"}, "a real server for tests"},
+	{"events/erasable", []string{"events"}, "what the log must be able to forget, kept beside it"},
 	{"projections", []string{"events"}, "a pure fold needs the events alone"},
 	{"projections/follow", []string{"events", "events/journal", "projections"}, "feeds the fold from the log"},
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
@@ -31,16 +32,23 @@ var layout = []struct {
 	{"handlers/oauth", []string{"events", "handlers/command"}, "protocol words; events only for request ids"},
 	{"handlers/authn", []string{"events", "handlers/command", "handlers/oauth", "projections"}, "one place decides who is calling"},
 	{"handlers/guard", []string{"events", "handlers/authn", "handlers/command", "handlers/emit", "handlers/oauth", "projections"}, "one decision for every face"},
+	{"handlers/egress", []string{"handlers/command"}, "one way out of the server"},
+	{"handlers/proxy", []string{"events", "handlers/authn", "handlers/egress", "handlers/guard", "handlers/oauth"}, "one way to an upstream"},
 	{"handlers/consistency", []string{"events", "handlers/oauth"}, "one header, one middleware"},
 	{"handlers/sign", []string{"events", "events/seal", "projections"}, "private keys never leave it"},
 	{"handlers/credential", []string{"events", "events/seal"}, "the form of ids and secrets"},
 	{"handlers/page", []string{"handlers/oauth"}, "cursors and limits of every list"},
 	{"handlers/sse", []string{"events", "handlers/oauth"}, "the form of live streams"},
+	{"handlers/password", []string{"handlers/oauth"}, "one queue for all argon2id"},
+	{"handlers/personal", []string{"events", "events/erasable", "events/seal", "projections"}, "people in the clear: seal, find, destroy"},
+	{"handlers/enroll", []string{"events", "events/erasable", "handlers/command", "handlers/emit", "handlers/password", "handlers/personal", "projections"}, "how people become users: of requests and of the seed"},
+	{"handlers/login", []string{"events", "events/erasable", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/password", "handlers/personal", "projections"}, "one judge of passwords"},
 	{"handlers/body", []string{"handlers/oauth"}, "strict JSON bodies"},
 	{"handlers/manage", []string{"events", "projections", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/authn", "handlers/consistency"}, "what management endpoints have in common"},
 	{"handlers/audit", []string{"endpoint", "events/journal"}, "shows records of the log itself"},
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},
+	{"handlers/asof", []string{"events", "events/journal", "handlers/oauth", "handlers/page", "projections", "projections/follow", "replay"}, "endpoints read the past as they read the present"},
 	{"handlers", []string{"*"}, "the wiring"},
 	{"replay", []string{"events", "events/journal", "projections", "projections/follow"}, "reads history, writes nothing"},
 	{"cmd/grantlog", []string{"*"}, "main"},
@@ -49,12 +57,13 @@ var layout = []struct {
 // endpointMay is what an endpoint family may import: never another family.
 var endpointMay = []string{
 	"events", "events/seal", "projections", "projections/follow", "handlers/command", "handlers/emit", "handlers/oauth",
-	"handlers/authn", "handlers/guard", "handlers/consistency", "handlers/credential", "handlers/page", "handlers/body", "handlers/manage", "handlers/sign", "handlers/sse",
+	"handlers/authn", "handlers/guard", "handlers/egress", "handlers/proxy", "handlers/consistency", "handlers/credential", "handlers/page", "handlers/body", "handlers/manage", "handlers/sign", "handlers/sse", "handlers/asof",
+	"handlers/personal", "handlers/enroll", "handlers/login",
 }
 
 // external says which outside modules only some packages may import.
 var external = map[string][]string{
-	"github.com/nats-io/nats.go":        {"events/journal", "events/journal/journaltest", "projections/follow", "projections/resource", "cmd/grantlog"},
+	"github.com/nats-io/nats.go":        {"events/journal", "events/journal/journaltest", "events/erasable", "projections/follow", "projections/resource", "cmd/grantlog"},
 	"github.com/nats-io/nats-server/v2": {"events/journal/journaltest", "cmd/grantlog"},
 	"github.com/labstack/echo/v4":       {"handlers", "projections/resource", "cmd/grantlog/bench"},
 	"github.com/lestrrat-go/jwx/v2":     {"handlers/sign", "projections/resource"},

@@ -67,7 +67,7 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		Journal: r.journal, Follower: r.follower, Erasable: r.erasable, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
-		Now: time.Now, Log: log,
+		HashWorker: hashWorker(), Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return r, err
@@ -190,7 +190,10 @@ func (r *replica) found(ctx context.Context, seed *seedfile.Seed) error {
 	if len(seed.Organizations) == 0 {
 		return nil
 	}
-	return bootstrap.Seed(ctx, boot, seeded(seed))
+	if err := bootstrap.Seed(ctx, boot, seeded(seed)); err != nil {
+		return err
+	}
+	return seedProviders(ctx, server, seed)
 }
 
 // drain lets requests in flight finish.

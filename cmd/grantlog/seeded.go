@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/grantlog/grantlog/cmd/grantlog/seedfile"
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
 )
 
@@ -73,4 +76,19 @@ func seededApplications(applications []seedfile.Application) []bootstrap.Applica
 		}
 	}
 	return out
+}
+
+// seedProviders may be on any address, as upstreams may.
+func seedProviders(ctx context.Context, server *handlers.Server, seed *seedfile.Seed) error {
+	for _, o := range seed.Organizations {
+		for _, p := range o.Providers {
+			settings := events.ProviderSettings{
+				TokenURL: p.TokenURL, RevokeURL: p.RevokeURL, ClientID: p.ClientID, Scope: p.Scope, Private: true,
+			}
+			if err := server.SeedProvider(ctx, o.ID, p.Name, settings, p.ClientSecret.Reveal()); err != nil {
+				return fmt.Errorf("seed: organization %s: provider %s: %w", o.ID, p.Name, err)
+			}
+		}
+	}
+	return nil
 }

@@ -7,8 +7,10 @@
 // is folded without a look at the bucket: it is the same before and after.
 //
 // An entry is written once and never changed: there is no former value that a
-// store might still hold. Erase overwrites an entry on disk. What a cluster's
-// Raft log or a backup holds of it lasts as long as these are kept.
+// store might still hold. Erase overwrites an entry on disk; its name alone
+// stays in the server's index until that is written again, within minutes or
+// when the server stops. What a cluster's Raft log or a backup holds of an entry
+// lasts as long as these are kept.
 //
 // Everything is read from the bucket's leader, so what was acknowledged to any
 // replica is seen by every other one. A Store is safe for concurrent use.

@@ -112,7 +112,7 @@ func (r *reading) pass(ctx context.Context) error {
 	if err := r.checkEnd(ctx); err != nil {
 		return err
 	}
-	src, err := r.j.open(ctx, r.v.at.Position+1)
+	src, err := r.j.open(ctx, r.v.at.Position+1, r.to == 0)
 	if err != nil {
 		return err
 	}

@@ -33,17 +33,12 @@ type source struct {
 	messages jetstream.MessagesContext
 }
 
-func (j *Journal) open(ctx context.Context, first events.Position) (*source, error) {
+// open makes a source. near asks for one that lives as long as the connection;
+// see Journal.consumer.
+func (j *Journal) open(ctx context.Context, first events.Position, near bool) (*source, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.SettleTimeout)
 	defer cancel()
-	consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       uint64(first),
-		AckPolicy:         jetstream.AckNonePolicy,
-		MemoryStorage:     true,
-		Replicas:          1,
-		InactiveThreshold: abandonedAfter,
-	})
+	consumer, err := j.consumer(ctx, first, near)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
@@ -43,6 +44,12 @@ func (r reach) find(s *projections.State, id string) (*projections.Application, 
 		return app, nil
 	}
 	return nil, command.ErrNotFound
+}
+
+// at is find for a moment.
+func (r reach) at(m asof.Moment, id string) (app *projections.Application, err error) {
+	m.View(func(s *projections.State) { app, err = r.find(s, id) })
+	return app, err
 }
 
 // target is find for a command.

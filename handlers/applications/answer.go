@@ -63,12 +63,17 @@ func answerOf(app *projections.Application, now time.Time) application {
 // list makes an absent list an empty one.
 func list(values []string) []string { return append([]string{}, values...) }
 
-// write answers with an application; secret is its new one, if it has.
+// write answers with an application that was written; secret is its new one,
+// if it has.
 func (e *Endpoint) write(c echo.Context, status int, app *projections.Application, secret string) error {
-	answer := answerOf(app, e.Emit.Now())
-	answer.ClientSecret = secret
+	return answer(c, status, app, secret, e.Emit.Now())
+}
+
+func answer(c echo.Context, status int, app *projections.Application, secret string, now time.Time) error {
+	body := answerOf(app, now)
+	body.ClientSecret = secret
 	c.Response().Header().Set("ETag", consistency.ETag(app.Revision))
-	return respond(c, status, answer)
+	return respond(c, status, body)
 }
 
 func respond(c echo.Context, status int, answer any) error {

@@ -3,7 +3,7 @@
 //
 // Whoever calls sees its own organization; what belongs to another is not
 // found. A caller with grantlog:admin sees every organization, and one of them
-// with ?organization=. A write is answered once its own event is applied here:
+// with ?organization=. Reads take ?as_of= and then show the past. A write is answered once its own event is applied here:
 // the answer shows what the log made of it, and carries its Consistency-Token.
 package applications
 
@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
@@ -22,6 +23,7 @@ import (
 type Endpoint struct {
 	Authn   *authn.Authenticator
 	Emit    *emit.Emitter
+	AsOf    *asof.Reader
 	Cursors *page.Cursors
 	// Hash is the keyed digest of client secrets.
 	Hash func(secret string) events.SecretDigest

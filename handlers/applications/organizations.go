@@ -44,12 +44,17 @@ func (e *Endpoint) listOrganizations(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	request, err := e.Cursors.Parse(r.query, "organizations")
+	at, err := e.AsOf.Query(c)
+	if err != nil {
+		return err
+	}
+	bound := []string{"organizations", at.AsOf}
+	request, err := e.Cursors.Parse(r.query, bound...)
 	if err != nil {
 		return err
 	}
 	answer := organizationsPage{Organizations: []organization{}}
-	e.Emit.View(func(s *projections.State) {
+	at.View(func(s *projections.State) {
 		ids := s.Organizations.IDs()
 		start, found := slices.BinarySearch(ids, string(request.After))
 		if found {
@@ -58,7 +63,7 @@ func (e *Endpoint) listOrganizations(c echo.Context) error {
 		ids = ids[start:]
 		if len(ids) > request.Limit {
 			ids = ids[:request.Limit]
-			answer.NextCursor = e.Cursors.Next([]byte(ids[request.Limit-1]), "organizations")
+			answer.NextCursor = e.Cursors.Next([]byte(ids[request.Limit-1]), bound...)
 		}
 		for _, id := range ids {
 			o, _ := s.Organizations.Get(id)

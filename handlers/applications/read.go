@@ -21,11 +21,15 @@ func (e *Endpoint) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	app, err := e.shown(r, c.Param("id"))
+	at, err := e.AsOf.Query(c)
 	if err != nil {
 		return err
 	}
-	return e.write(c, http.StatusOK, app, "")
+	app, err := r.at(at, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, app, "", at.Now)
 }
 
 // list answers in order of creation; an administrator's list of every
@@ -35,21 +39,24 @@ func (e *Endpoint) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bound := []string{"applications", r.organization}
+	at, err := e.AsOf.Query(c)
+	if err != nil {
+		return err
+	}
+	bound := []string{"applications", r.organization, at.AsOf}
 	request, err := e.Cursors.Parse(r.query, bound...)
 	if err != nil {
 		return err
 	}
 	var found []*projections.Application
-	e.Emit.View(func(s *projections.State) { found = r.after(s, placeOf(request.After), request.Limit+1) })
+	at.View(func(s *projections.State) { found = r.after(s, placeOf(request.After), request.Limit+1) })
 	answer := applicationsPage{Applications: []application{}}
 	if len(found) > request.Limit {
 		found = found[:request.Limit]
 		answer.NextCursor = e.Cursors.Next(place(found[request.Limit-1]), bound...)
 	}
-	now := e.Emit.Now()
 	for _, app := range found {
-		answer.Applications = append(answer.Applications, answerOf(app, now))
+		answer.Applications = append(answer.Applications, answerOf(app, at.Now))
 	}
 	return respond(c, http.StatusOK, answer)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/applications"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
 	"github.com/grantlog/grantlog/handlers/command"
@@ -87,6 +88,7 @@ func (l log) replica() *replica {
 	e := echo.New()
 	e.HTTPErrorHandler = oauth.ErrorHandler(quiet, journal.ErrUnavailable, journal.ErrUncertain, follow.ErrStale, follow.ErrNotReady)
 	endpoint := &applications.Endpoint{
+		AsOf: asof.New(asof.Config{Log: j, Start: f.Past, View: f.View, Now: time.Now}),
 		Emit: r.emit, Hash: hash, Cursors: page.New([]byte("another key of a test")),
 		Authn: authn.New(authn.Config{
 			View: r.emit.View, CatchUp: r.emit.CatchUp, Hash: hash, Now: time.Now,

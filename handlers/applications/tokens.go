@@ -35,20 +35,24 @@ func (e *Endpoint) listTokens(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	app, err := e.shown(r, c.Param("id"))
+	at, err := e.AsOf.Query(c)
 	if err != nil {
 		return err
 	}
-	bound := []string{"tokens", app.Organization, app.ID}
+	app, err := r.at(at, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	bound := []string{"tokens", app.Organization, app.ID, at.AsOf}
 	request, err := e.Cursors.Parse(r.query, bound...)
 	if err != nil {
 		return err
 	}
 	answer := tokensPage{Tokens: []token{}}
-	now, after := e.Emit.Now(), tokenPlaceOf(request.After)
+	after := tokenPlaceOf(request.After)
 	var last *projections.TokenPlace
-	e.Emit.View(func(s *projections.State) {
-		answer.Tokens, last = liveTokens(s, now, app.ID, after, request.Limit)
+	at.View(func(s *projections.State) {
+		answer.Tokens, last = liveTokens(s, at.Now, app.ID, after, request.Limit)
 	})
 	if last != nil {
 		answer.NextCursor = e.Cursors.Next(tokenPlace(*last), bound...)

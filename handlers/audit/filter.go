@@ -22,6 +22,7 @@ type filter struct {
 	application   string // that acted, or that the event is about
 	user          string // likewise
 	actor         string // application or user that acted
+	token         *events.TokenID
 	after, before events.Position
 	since, until  time.Time
 }
@@ -34,6 +35,9 @@ func parseFilter(query url.Values, organization string) (f filter, err error) {
 		if *into, err = page.One(query, name); err != nil {
 			return f, err
 		}
+	}
+	if f.token, err = parseToken(query); err != nil {
+		return f, err
 	}
 	types, err := page.One(query, "type")
 	if err != nil {
@@ -58,6 +62,18 @@ func parseFilter(query url.Values, organization string) (f filter, err error) {
 		}
 	}
 	return f, nil
+}
+
+func parseToken(query url.Values) (*events.TokenID, error) {
+	text, err := page.One(query, "token")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	id, err := events.ParseTokenID(text)
+	if err != nil {
+		return nil, oauth.Invalid("token must be the jti of a token")
+	}
+	return &id, nil
 }
 
 func parsePosition(query url.Values, name string) (events.Position, error) {
@@ -86,20 +102,39 @@ func parseTime(query url.Values, name string) (time.Time, error) {
 
 // bound names the filter for the cursors of a list, which hold for it alone.
 func (f filter) bound() []string {
+	token := ""
+	if f.token != nil {
+		token = f.token.String()
+	}
 	return []string{
-		"events", f.organization, strings.Join(f.types, ","), f.application, f.user, f.actor,
+		"events", f.organization, strings.Join(f.types, ","), f.application, f.user, f.actor, token,
 		strconv.FormatUint(uint64(f.after), 10), strconv.FormatUint(uint64(f.before), 10),
 		f.since.UTC().Format(time.RFC3339Nano), f.until.UTC().Format(time.RFC3339Nano),
 	}
 }
 
-// admits decides on what the envelope says; the cheap part.
+// admits decides on what can be told without rendering; the cheap part.
 func (f filter) admits(e *events.Event) bool {
 	return (f.organization == authn.Everywhere || f.organization == e.Organization) &&
 		(f.types == nil || slices.Contains(f.types, string(e.Type))) &&
 		(f.actor == "" || f.actor == e.Actor.Application || f.actor == e.Actor.User) &&
 		(f.since.IsZero() || !e.Time.Before(f.since)) &&
-		(f.until.IsZero() || !e.Time.After(f.until))
+		(f.until.IsZero() || !e.Time.After(f.until)) &&
+		f.admitsToken(e)
+}
+
+// admitsToken decides on what the event says of a token. Issuances are most of
+// a log: those that a filter leaves out are not even rendered.
+func (f filter) admitsToken(e *events.Event) bool {
+	switch d := e.Data.(type) {
+	case *events.TokenIssued:
+		return (f.token == nil || *f.token == d.ID) &&
+			(f.application == "" || f.application == d.Application || f.application == e.Actor.Application) &&
+			(f.user == "" || f.user == d.User || f.user == e.Actor.User)
+	case *events.TokenRevoked:
+		return f.token == nil || *f.token == d.ID
+	}
+	return f.token == nil
 }
 
 // concerns decides on what the payload says.

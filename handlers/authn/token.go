@@ -58,9 +58,24 @@ func (a *Authenticator) Token(ctx context.Context, token string) (Checked, error
 	return a.lookup(token, id, claims), nil
 }
 
-func (a *Authenticator) lookup(token string, id events.TokenID, claims []byte) (c Checked) {
-	digest, now := Digest(token), a.Now()
-	a.View(func(s *projections.State) { c.Token, c.Liveness = s.Lookup(id, digest, now) })
+func (a *Authenticator) lookup(token string, id events.TokenID, claims []byte) Checked {
+	return lookup(a.View, a.Now(), token, id, claims)
+}
+
+// TokenAt looks a token up in a state of the past and judges it at a time of
+// then. That state holds every token that counted: there is nothing to wait
+// for.
+func TokenAt(view func(func(*projections.State)), now time.Time, token string) Checked {
+	claims, id, ok := Peek(nil, token)
+	if !ok {
+		return Checked{}
+	}
+	return lookup(view, now, token, id, claims)
+}
+
+func lookup(view func(func(*projections.State)), now time.Time, token string, id events.TokenID, claims []byte) (c Checked) {
+	digest := Digest(token)
+	view(func(s *projections.State) { c.Token, c.Liveness = s.Lookup(id, digest, now) })
 	if c.Liveness != projections.Unknown {
 		c.Claims = claims
 	}

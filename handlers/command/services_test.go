@@ -184,11 +184,15 @@ func TestPrivateUpstream(t *testing.T) {
 	created := service(quotes, "oauth").data.(*events.ServiceCreated)
 	created.Private = true
 	s := given(t, acme(), in("acme", created))
-	elsewhere := command.ServiceSettings{Upstream: ptr("http://127.0.0.1:22")}
+	elsewhere := command.ServiceSettings{Upstream: ptr("https://other.example")}
 	d, err := command.UpdateService(s, quotesTarget, nil, elsewhere)
-	then(t, d, err, 2, &events.ServiceUpdated{ID: quotes, ServiceSettings: events.ServiceSettings{Name: "Quotes", Upstream: "http://127.0.0.1:22"}})
+	then(t, d, err, 2, &events.ServiceUpdated{ID: quotes, ServiceSettings: events.ServiceSettings{Name: "Quotes", Upstream: "https://other.example"}})
+	for _, private := range []string{"http://127.0.0.1:22", "http://LOCALHOST./", "http://a.localhost", "http://[::ffff:10.0.0.1]", "http://169.254.169.254/latest"} {
+		d, err = command.UpdateService(s, operator, nil, command.ServiceSettings{Upstream: ptr(private)})
+		refused(t, d, err, command.KindInvalid)
+	}
 
-	elsewhere.Private = ptr(true)
+	elsewhere = command.ServiceSettings{Upstream: ptr("http://127.0.0.1:22"), Private: ptr(true)}
 	d, err = command.UpdateService(s, quotesTarget, nil, elsewhere)
 	refused(t, d, err, command.KindForbidden)
 	d, err = command.UpdateService(s, operator, nil, elsewhere)

@@ -3,6 +3,12 @@
 // core waits in a queue that is bounded, so that a flood of logins costs a
 // known amount of memory and is refused instead of slowing everything down.
 //
+// A computation holds a core for tens of milliseconds and 19 MiB, which in a
+// Go process everybody else feels: goroutines wait for their turn, and the
+// garbage collector runs after every other password. So a server has it done
+// by worker processes of a low priority (worker.go). Where these cannot be
+// started it is done here.
+//
 // A hash is kept in the PHC string form, which names its parameters:
 //
 //	$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>
@@ -15,6 +21,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strings"
@@ -47,24 +54,39 @@ var ErrBusy error = &oauth.Error{
 // errForm says that a kept hash is none of this package.
 var errForm = errors.New("password: not a hash of this package")
 
+// Config says how a Hasher works.
+type Config struct {
+	// Worker is a command that runs Work on its standard input and output.
+	// Empty: passwords are hashed in this process.
+	Worker []string
+	Log    *slog.Logger // required; never told of passwords
+}
+
 // Hasher hashes and checks passwords. It is safe for concurrent use.
 type Hasher struct {
 	slots   chan struct{}
 	waiting atomic.Int64
 	limit   int64
+	workers workers
 	decoy   parsed // what a password is compared with when there is none
 }
 
 // New returns a Hasher with a slot for every core that Go uses.
-func New() *Hasher { return newHasher(runtime.GOMAXPROCS(0)) }
+func New(c Config) *Hasher { return newHasher(c, runtime.GOMAXPROCS(0)) }
 
-func newHasher(slots int) *Hasher {
-	h := &Hasher{slots: make(chan struct{}, slots), limit: int64(slots * queuePerSlot)}
-	h.decoy = parsed{salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
+func newHasher(c Config, slots int) *Hasher {
+	h := &Hasher{
+		slots: make(chan struct{}, slots), limit: int64(slots * queuePerSlot),
+		workers: workers{command: c.Worker, log: c.Log},
+		decoy:   parsed{salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)},
+	}
 	rand.Read(h.decoy.salt)
 	rand.Read(h.decoy.hash)
 	return h
 }
+
+// Close ends the workers. What is hashed afterwards is hashed in this process.
+func (h *Hasher) Close() { h.workers.close() }
 
 // Hash returns the form of a password that is kept. Errors are ErrBusy and that
 // of ctx.
@@ -109,7 +131,11 @@ func (h *Hasher) compute(ctx context.Context, password string, salt []byte) ([]b
 		return nil, ctx.Err()
 	}
 	defer func() { <-h.slots }()
-	return argon2.IDKey([]byte(password), salt, passes, memory, lanes, hashBytes), nil
+	return h.workers.compute(password, salt), nil
+}
+
+func argon2id(password, salt []byte) []byte {
+	return argon2.IDKey(password, salt, passes, memory, lanes, hashBytes)
 }
 
 // parsed is a kept hash.

@@ -12,7 +12,7 @@ import (
 )
 
 func TestHashAndCheck(t *testing.T) {
-	h, ctx := New(), t.Context()
+	h, ctx := New(Config{}), t.Context()
 	kept, err := h.Hash(ctx, "correct horse")
 	if err != nil {
 		t.Fatal(err)
@@ -50,14 +50,14 @@ func TestKeptForm(t *testing.T) {
 	if !strings.HasPrefix(p.String(), kept) {
 		t.Errorf("%s", p)
 	}
-	if ok, err := New().Check(t.Context(), p.String(), "pw"); !ok || err != nil {
+	if ok, err := New(Config{}).Check(t.Context(), p.String(), "pw"); !ok || err != nil {
 		t.Errorf("%v, %v", ok, err)
 	}
 	for _, bad := range []string{
 		kept, "pw", p.String() + "A", p.String()[1:], strings.Replace(p.String(), "m=19456", "m=8", 1),
 		strings.Replace(p.String(), "$", "", 5), strings.Replace(p.String(), "argon2id", "argon2i", 1), p.String() + "\n",
 	} {
-		if ok, err := New().Check(t.Context(), bad, "pw"); ok || !errors.Is(err, errForm) {
+		if ok, err := New(Config{}).Check(t.Context(), bad, "pw"); ok || !errors.Is(err, errForm) {
 			t.Errorf("%q: %v, %v", bad, ok, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestKeptForm(t *testing.T) {
 // leaves makes room.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHasher(1)
+		h := newHasher(Config{}, 1)
 		h.slots <- struct{}{} // the slot is taken
 		h.waiting.Add(1)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -97,7 +97,7 @@ func TestQueueIsBounded(t *testing.T) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	h := New()
+	h := New(Config{})
 	kept, err := h.Hash(b.Context(), "correct horse")
 	if err != nil {
 		b.Fatal(err)

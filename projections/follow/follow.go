@@ -144,6 +144,7 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	f.cancel = cancel
 	f.work.Go(func() { f.tail(life) })
 	f.work.Go(func() { f.prove(life) })
+	f.work.Go(func() { f.watch(life) })
 	if f.cfg.Dir != "" {
 		f.work.Go(func() { f.takeSnapshots(life) })
 		f.work.Go(func() { f.keepWatermark(life) })

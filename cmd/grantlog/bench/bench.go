@@ -60,7 +60,7 @@ var workloads = []workload{
 
 type workload struct {
 	name string
-	run  func(context.Context, *run) (Result, error)
+	run  func(context.Context, *run) (result, error)
 }
 
 // Names lists the workloads.
@@ -99,13 +99,13 @@ func Run(ctx context.Context, c Config) (err error) {
 		if len(c.Only) > 0 && !slices.Contains(c.Only, w.name) {
 			continue
 		}
-		result, err := w.run(ctx, r)
+		measured, err := w.run(ctx, r)
 		if err != nil {
 			return fmt.Errorf("bench: %s: %w", w.name, err)
 		}
-		result.Workload = w.name
-		failed += result.failed()
-		report.add(result)
+		measured.Workload = w.name
+		failed += measured.failed()
+		report.add(measured)
 	}
 	if err := report.finish(); err != nil {
 		return err

@@ -177,7 +177,7 @@ func TestStartTellsWhyNot(t *testing.T) {
 func TestCompareWithItself(t *testing.T) {
 	r := newRun(t)
 	p := startBare(t, r)
-	got, err := r.compare(t.Context(), "itself", p, always(form(tokenForm)))
+	got, err := r.compare(t.Context(), "itself", p, func(context.Context, *load) (call, error) { return form(tokenForm), nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestCommand(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, stderr.Bytes())
 	}
-	var got struct{ Results []Result }
+	var got struct{ Results []result }
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}

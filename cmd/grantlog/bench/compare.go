@@ -8,7 +8,7 @@ import (
 // compare drives the bare handler and the server in turn. prepare makes the
 // server's call of a round before either is driven; the bare handler is sent
 // the same requests.
-func (r *run) compare(ctx context.Context, name string, server *process, prepare func(context.Context, *load) (call, error)) (*Load, error) {
+func (r *run) compare(ctx context.Context, name string, server *process, prepare func(context.Context, *load) (call, error)) (*comparison, error) {
 	bare, err := r.start(ctx, "bench-bare")
 	if err != nil {
 		return nil, err
@@ -16,7 +16,7 @@ func (r *run) compare(ctx context.Context, name string, server *process, prepare
 	defer bare.stop()
 	load := r.newLoad()
 	defer load.close()
-	result := &Load{}
+	both := &comparison{}
 	for round := range r.Rounds + 1 {
 		c, err := prepare(ctx, load)
 		if err != nil {
@@ -35,16 +35,11 @@ func (r *run) compare(ctx context.Context, name string, server *process, prepare
 		if base.failed > 0 {
 			return nil, fmt.Errorf("the bare handler failed %d requests: %v", base.failed, base.errors)
 		}
-		result.add(base, own, round > 0)
+		both.add(base, own, round > 0)
 		if round > 0 {
 			r.progress("%s: round %d of %d: %.0f req/s, bare %.0f", name, round, r.Rounds, own.rate(), base.rate())
 		}
 	}
-	result.sum()
-	return result, nil
-}
-
-// always is the prepare of a workload whose rounds are alike.
-func always(c call) func(context.Context, *load) (call, error) {
-	return func(context.Context, *load) (call, error) { return c, nil }
+	both.sum()
+	return both, nil
 }

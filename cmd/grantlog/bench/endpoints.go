@@ -10,7 +10,7 @@ import (
 const mintTimeout = 5 * time.Minute
 
 // issueTokens: client_credentials, Basic, ES256.
-func issueTokens(ctx context.Context, r *run) (Result, error) {
+func issueTokens(ctx context.Context, r *run) (result, error) {
 	return r.against(ctx, "token", func(_ context.Context, _ *load, _ *server, client credentials) (call, error) {
 		return call{
 			path: "/oauth/token", header: client.form(),
@@ -22,7 +22,7 @@ func issueTokens(ctx context.Context, r *run) (Result, error) {
 
 // introspectTokens: live tokens of a pool in turn, by the client they were
 // issued to.
-func introspectTokens(ctx context.Context, r *run) (Result, error) {
+func introspectTokens(ctx context.Context, r *run) (result, error) {
 	var pool []string
 	return r.against(ctx, "introspect", func(ctx context.Context, l *load, s *server, client credentials) (c call, err error) {
 		if pool == nil {
@@ -39,7 +39,7 @@ func introspectTokens(ctx context.Context, r *run) (Result, error) {
 }
 
 // revokeTokens: every request ends a live token, minted before the phase.
-func revokeTokens(ctx context.Context, r *run) (Result, error) {
+func revokeTokens(ctx context.Context, r *run) (result, error) {
 	return r.against(ctx, "revoke", func(ctx context.Context, l *load, s *server, client credentials) (c call, err error) {
 		fresh, err := l.mint(ctx, s, client, r.Requests)
 		if err != nil {
@@ -58,18 +58,18 @@ func tokenParameter(token string) string { return "token=" + url.QueryEscape(tok
 type prepare func(context.Context, *load, *server, credentials) (call, error)
 
 // against compares a server that holds one application with the bare handler.
-func (r *run) against(ctx context.Context, name string, prepare prepare) (Result, error) {
+func (r *run) against(ctx context.Context, name string, prepare prepare) (result, error) {
 	s, err := r.serve(ctx)
 	if err != nil {
-		return Result{}, err
+		return result{}, err
 	}
 	defer s.stop()
 	client, err := s.application(ctx, "Benchmark")
 	if err != nil {
-		return Result{}, err
+		return result{}, err
 	}
 	l, err := r.compare(ctx, name, s.process, func(ctx context.Context, l *load) (call, error) {
 		return prepare(ctx, l, s, client)
 	})
-	return Result{Load: l}, err
+	return result{Load: l}, err
 }

@@ -11,31 +11,31 @@ import (
 )
 
 // holdTokens: the heap that live tokens take in a state.
-func holdTokens(ctx context.Context, r *run) (Result, error) {
+func holdTokens(ctx context.Context, r *run) (result, error) {
 	state, before := projections.New(), heapInUse()
 	record := projections.Record{Position: 1}
 	now := time.Now()
 	if err := state.Apply(record, 0, envelope(now, application())); err != nil {
-		return Result{}, err
+		return result{}, err
 	}
 	began := time.Now()
 	for i := range r.Issuances {
 		if i%1000 == 0 {
 			record.Position++
 			if ctx.Err() != nil {
-				return Result{}, ctx.Err()
+				return result{}, ctx.Err()
 			}
 		}
 		if err := state.Apply(record, i%1000, envelope(now, issuance(now))); err != nil {
-			return Result{}, err
+			return result{}, err
 		}
 	}
 	applied := time.Since(began)
 	held := heapInUse() - before
 	if n := state.Tokens.Len(); n != r.Issuances {
-		return Result{}, fmt.Errorf("the state holds %d tokens of %d", n, r.Issuances)
+		return result{}, fmt.Errorf("the state holds %d tokens of %d", n, r.Issuances)
 	}
-	return Result{Figures: []Figure{
+	return result{Figures: []figure{
 		{fmt.Sprintf("a live token, of %d in one state", r.Issuances), float64(held) / float64(r.Issuances), "B"},
 		{"to make and apply an issuance", float64(applied.Nanoseconds()) / float64(r.Issuances), "ns"},
 	}}, nil

@@ -99,14 +99,14 @@ func (l *load) drive(ctx context.Context, p *process, c call) (phase, error) {
 		})
 	}
 	wg.Wait()
-	result := phase{elapsed: time.Since(began)}
+	done := phase{elapsed: time.Since(began)}
 	after, stillKnown := cpuTime(p.pid)
-	result.cpu, result.cpuKnown = after-before, known && stillKnown
+	done.cpu, done.cpuKnown = after-before, known && stillKnown
 	for i := range workers {
-		result.take(&workers[i])
+		done.take(&workers[i])
 	}
-	slices.Sort(result.latencies)
-	return result, ctx.Err()
+	slices.Sort(done.latencies)
+	return done, ctx.Err()
 }
 
 // A worker is one connection.
@@ -183,7 +183,7 @@ func (p *phase) percentile(percent int) time.Duration {
 	return p.latencies[(len(p.latencies)*percent+99)/100-1]
 }
 
-// ErrAnswer reports an answer of status 200 that is not the expected one.
+// errAnswer reports an answer of status 200 that is not the expected one.
 var errAnswer = errors.New("the answer is not the expected one")
 
 // contains accepts answers that hold a text.

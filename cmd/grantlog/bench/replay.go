@@ -25,16 +25,16 @@ const appenders = 512
 
 // replayLog: a log of issuances from the disk into a state, and what of that
 // time the mere reading takes.
-func replayLog(ctx context.Context, r *run) (Result, error) {
+func replayLog(ctx context.Context, r *run) (result, error) {
 	dir, err := r.dataDir()
 	if err != nil {
-		return Result{}, err
+		return result{}, err
 	}
 	defer os.RemoveAll(dir)
 	l := &logOnDisk{run: r, dir: dir, key: make([]byte, 32)}
 	rand.Read(l.key)
 	if err := l.open(ctx, l.build); err != nil {
-		return Result{}, err
+		return result{}, err
 	}
 	var raw, checked, folded []time.Duration
 	for round := range r.Rounds {
@@ -44,7 +44,7 @@ func replayLog(ctx context.Context, r *run) (Result, error) {
 		}{{l.readRaw, &raw}, {l.readChecked, &checked}, {l.fold, &folded}} {
 			took, err := l.time(ctx, step.read)
 			if err != nil {
-				return Result{}, err
+				return result{}, err
 			}
 			*step.took = append(*step.took, took)
 		}
@@ -52,7 +52,7 @@ func replayLog(ctx context.Context, r *run) (Result, error) {
 	}
 	seconds := func(d *time.Duration) float64 { return d.Seconds() }
 	whole := median(folded, seconds)
-	return Result{Figures: []Figure{
+	return result{Figures: []figure{
 		{fmt.Sprintf("to fold %d issuances", r.Issuances), whole, "s"},
 		{"issuances folded in a second", float64(r.Issuances) / whole, ""},
 		{"share of an ordered read of the stream", 100 * median(raw, seconds) / whole, "%"},

@@ -23,7 +23,7 @@ type report struct {
 		Sync        float64  `json:"syncMilliseconds"` // of one small write and fsync
 		Connections int      `json:"connections"`
 		Rounds      int      `json:"rounds"`
-		Results     []Result `json:"results"`
+		Results     []result `json:"results"`
 	}
 	headed bool
 }
@@ -41,20 +41,20 @@ func newReport(r *run) *report {
 	return p
 }
 
-func (p *report) add(result Result) {
-	p.document.Results = append(p.document.Results, result)
+func (p *report) add(r result) {
+	p.document.Results = append(p.document.Results, r)
 	if p.run.JSON {
 		return
 	}
-	if result.Load != nil {
-		p.load(result.Workload, result.Load)
+	if r.Load != nil {
+		p.load(r.Workload, r.Load)
 	}
-	for _, f := range result.Figures {
-		fmt.Fprintf(p.run.Stdout, "%-10s %9s %-3s %s\n", result.Workload, f.format(), f.Unit, f.Name)
+	for _, f := range r.Figures {
+		fmt.Fprintf(p.run.Stdout, "%-10s %9s %-3s %s\n", r.Workload, f.format(), f.Unit, f.Name)
 	}
 }
 
-func (p *report) load(name string, l *Load) {
+func (p *report) load(name string, l *comparison) {
 	const row = "%-10s %9s %9s %9s %9s %9s %11s %9s %9s %7s\n"
 	if !p.headed {
 		fmt.Fprintf(p.run.Stdout, row, "workload", "req/s", "p50", "p99", "CPU/req", "bare/s", "bare CPU", "ratio", "CPU ratio", "failed")
@@ -72,7 +72,7 @@ func (p *report) load(name string, l *Load) {
 }
 
 // format rounds a figure to what can be told from one run.
-func (f Figure) format() string {
+func (f figure) format() string {
 	digits := 0
 	switch {
 	case f.Value < 10 && f.Value != float64(int(f.Value)):

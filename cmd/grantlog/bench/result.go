@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Result is what a workload measured: a load, or single figures.
-type Result struct {
-	Workload string   `json:"workload"`
-	Load     *Load    `json:"load,omitempty"`
-	Figures  []Figure `json:"figures,omitempty"`
+// result is what a workload measured: a load, or single figures.
+type result struct {
+	Workload string      `json:"workload"`
+	Load     *comparison `json:"load,omitempty"`
+	Figures  []figure    `json:"figures,omitempty"`
 }
 
-// Figure is one number.
-type Figure struct {
+// figure is one number.
+type figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
 }
 
-// Load compares a server under load with the bare handler. Each figure but the
+// comparison compares a server under load with the bare handler. Each figure but the
 // counts and the CPU times is the median over the rounds.
-type Load struct {
+type comparison struct {
 	Requests int      `json:"requests"` // answered well
 	Failed   int      `json:"failed"`
 	Errors   []string `json:"errors,omitempty"` // the first few
@@ -40,7 +40,7 @@ type Load struct {
 }
 
 // add takes a round. What fails in a round that is not measured counts too.
-func (l *Load) add(base, own phase, measured bool) {
+func (l *comparison) add(base, own phase, measured bool) {
 	l.Failed += own.failed
 	for _, e := range own.errors {
 		if len(l.Errors) < maxErrors && !slices.Contains(l.Errors, e) {
@@ -54,7 +54,7 @@ func (l *Load) add(base, own phase, measured bool) {
 }
 
 // sum computes the figures of all rounds.
-func (l *Load) sum() {
+func (l *comparison) sum() {
 	l.Rate, l.BareRate = median(l.own, (*phase).rate), median(l.base, (*phase).rate)
 	l.P50 = median(l.own, func(p *phase) float64 { return milliseconds(p.percentile(50)) })
 	l.P99 = median(l.own, func(p *phase) float64 { return milliseconds(p.percentile(99)) })
@@ -100,7 +100,7 @@ func median[T any](all []T, of func(*T) float64) float64 {
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // failed counts failed requests.
-func (r *Result) failed() int {
+func (r *result) failed() int {
 	if r.Load == nil {
 		return 0
 	}

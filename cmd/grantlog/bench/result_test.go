@@ -22,17 +22,17 @@ func phaseOf(n int, elapsed, last, cpu time.Duration) phase {
 }
 
 func TestLoadSum(t *testing.T) {
-	l := &Load{}
+	l := &comparison{}
 	l.add(phaseOf(10, time.Second, time.Millisecond, time.Second), phase{failed: 1, errors: []string{"x"}}, false)
 	l.add(phaseOf(100, time.Second, time.Millisecond, time.Second), phaseOf(50, time.Second, 9*time.Millisecond, time.Second), true)
 	l.add(phaseOf(200, time.Second, time.Millisecond, time.Second), phaseOf(150, time.Second, 3*time.Millisecond, time.Second), true)
 	l.add(phaseOf(300, time.Second, time.Millisecond, time.Second), phaseOf(100, time.Second, 5*time.Millisecond, time.Second), true)
 	l.sum()
-	want := &Load{
+	want := &comparison{
 		Requests: 300, Failed: 1, Errors: []string{"x"}, Rate: 100, P50: 1, P99: 1, BareRate: 200, Ratio: 0.5,
 		CPU: 10_000, BareCPU: 5000, CPURatio: 0.5,
 	}
-	if diff := cmp.Diff(want, l, cmpopts.IgnoreUnexported(Load{})); diff != "" {
+	if diff := cmp.Diff(want, l, cmpopts.IgnoreUnexported(comparison{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -50,10 +50,10 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-var results = []Result{
-	{Workload: "token", Load: &Load{Requests: 300, Rate: 9876.5, P50: 5.123, P99: 12.34, BareRate: 20000, Ratio: 0.494, CPU: 81.2, BareCPU: 20.4, CPURatio: 0.251}},
-	{Workload: "revoke", Load: &Load{Requests: 300, Failed: 2, Errors: []string{"status 500"}, Rate: 100, P50: 1, P99: 2, BareRate: 200, Ratio: 0.5}},
-	{Workload: "start", Figures: []Figure{{"to the first token", 96.04, "ms"}, {"to the first answer", 1234.5, "ms"}, {"a ratio", 0.456, ""}, {"tokens", 3, ""}}},
+var results = []result{
+	{Workload: "token", Load: &comparison{Requests: 300, Rate: 9876.5, P50: 5.123, P99: 12.34, BareRate: 20000, Ratio: 0.494, CPU: 81.2, BareCPU: 20.4, CPURatio: 0.251}},
+	{Workload: "revoke", Load: &comparison{Requests: 300, Failed: 2, Errors: []string{"status 500"}, Rate: 100, P50: 1, P99: 2, BareRate: 200, Ratio: 0.5}},
+	{Workload: "start", Figures: []figure{{"to the first token", 96.04, "ms"}, {"to the first answer", 1234.5, "ms"}, {"a ratio", 0.456, ""}, {"tokens", 3, ""}}},
 }
 
 const table = `
@@ -71,8 +71,8 @@ func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	r := &run{Config: Config{Stdout: &out, Connections: 64, Rounds: 5, Requests: 20000, Duration: time.Second}, dir: t.TempDir()}
 	p := newReport(r)
-	for _, result := range results {
-		p.add(result)
+	for _, r := range results {
+		p.add(r)
 	}
 	if err := p.finish(); err != nil {
 		t.Fatal(err)
@@ -89,20 +89,20 @@ func TestTable(t *testing.T) {
 func TestJSON(t *testing.T) {
 	var out bytes.Buffer
 	p := newReport(&run{Config: Config{Stdout: &out, JSON: true}, dir: t.TempDir()})
-	for _, result := range results {
-		p.add(result)
+	for _, r := range results {
+		p.add(r)
 	}
 	if err := p.finish(); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
 		CPUs    int
-		Results []Result
+		Results []result
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.CPUs == 0 {
 		t.Fatal(err, out.String())
 	}
-	if diff := cmp.Diff(results, got.Results, cmpopts.IgnoreUnexported(Load{})); diff != "" {
+	if diff := cmp.Diff(results, got.Results, cmpopts.IgnoreUnexported(comparison{})); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -10,21 +10,21 @@ import (
 
 // startEmpty: from the start of the process on an empty directory to the first
 // token in a client's hands.
-func startEmpty(ctx context.Context, r *run) (Result, error) {
+func startEmpty(ctx context.Context, r *run) (result, error) {
 	var first, bare []time.Duration
 	for range r.Rounds {
 		took, err := r.firstToken(ctx)
 		if err != nil {
-			return Result{}, err
+			return result{}, err
 		}
 		first = append(first, took)
 		if took, err = r.firstBareAnswer(ctx); err != nil {
-			return Result{}, err
+			return result{}, err
 		}
 		bare = append(bare, took)
 	}
 	of := func(d *time.Duration) float64 { return milliseconds(*d) }
-	return Result{Figures: []Figure{
+	return result{Figures: []figure{
 		{"empty directory to the first token", median(first, of), "ms"},
 		{"at best", milliseconds(slices.Min(first)), "ms"},
 		{"at worst", milliseconds(slices.Max(first)), "ms"},

@@ -58,7 +58,7 @@ func TestDecodeNamesTheLine(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	doc, err := strictyaml.Parse("h.yaml", []byte("name: '0123'\nrooms:\n  - width: -7\n    tags: {X-Y: \"1\", 5: yes}\n  - {}\n"))
+	doc, err := strictyaml.Parse("h.yaml", []byte("name: '0123'\nrooms:\n  - width: -7\n    warm: true\n    tags: {X-Y: \"1\", 5: yes}\n  - {}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestDecode(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := house{Name: "0123"}
-	want.Rooms = append(want.Rooms, room{Width: -7, Tags: map[string]string{"X-Y": "1", "5": "yes"}}, room{})
+	want.Rooms = append(want.Rooms, room{Width: -7, Warm: true, Tags: map[string]string{"X-Y": "1", "5": "yes"}}, room{})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -1,0 +1,125 @@
+package main_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// cluster is three servers that form one log.
+type cluster struct {
+	t       testing.TB
+	members []*server
+	key     string // the flag that names the master key
+}
+
+// prepareCluster makes the members of a cluster that do not run yet. They know
+// each other and have one master key and one issuer.
+func prepareCluster(t testing.TB, args ...string) *cluster {
+	t.Helper()
+	key := make([]byte, 32)
+	rand.Read(key)
+	keyFile := writeFile(t, "master.key", base64.StdEncoding.EncodeToString(key))
+	c := &cluster{t: t, key: "--master-key-file=" + keyFile}
+	var listens, routes []string
+	for range 3 {
+		s := prepare(t)
+		s.base = &http.Transport{MaxIdleConnsPerHost: 64}
+		c.members = append(c.members, s)
+		listens = append(listens, freeAddress(t))
+		routes = append(routes, "nats://"+listens[len(listens)-1])
+	}
+	for i, s := range c.members {
+		s.args = append([]string{
+			"--issuer", c.members[0].issuer(), c.key, "--cluster-name", "test",
+			"--cluster-listen", listens[i], "--cluster-routes", strings.Join(routes, ","),
+		}, args...)
+	}
+	return c
+}
+
+// startCluster runs a new cluster and waits until every member is ready.
+func startCluster(t testing.TB, args ...string) *cluster {
+	t.Helper()
+	c := prepareCluster(t, args...)
+	for _, s := range c.members {
+		s.launch()
+	}
+	c.ready()
+	return c
+}
+
+// ready waits until every member that runs is ready.
+func (c *cluster) ready() {
+	c.t.Helper()
+	for _, s := range c.members {
+		if s.run != nil {
+			s.ready()
+		}
+	}
+}
+
+// administrator returns the credentials of the one administrator.
+func (c *cluster) administrator() application {
+	c.t.Helper()
+	var found []*server
+	for _, s := range c.members {
+		if files, _ := filepath.Glob(filepath.Join(s.data, "admin.json*")); len(files) > 0 {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 {
+		c.t.Fatalf("%d members wrote credentials of an administrator", len(found))
+	}
+	return found[0].administrator()
+}
+
+// settled returns the position that all running members show: equal, once none
+// of them is behind. Beacons may move it at any time.
+func (c *cluster) settled() (position uint64) {
+	c.t.Helper()
+	c.members[0].eventually("all members show one position", func() bool {
+		shown := map[uint64]bool{}
+		for _, s := range c.members {
+			if s.run != nil {
+				position = s.shows()
+				shown[position] = true
+			}
+		}
+		return len(shown) == 1 && position > 0
+	})
+	return position
+}
+
+// shows returns the position that /readyz tells.
+func (s *server) shows() uint64 {
+	s.t.Helper()
+	return as[struct{ Position uint64 }](s.get("/readyz")).Position
+}
+
+// after makes a read reflect a write that any member answered.
+func after(write answer) option {
+	return header("Consistency-Token", write.header.Get("Consistency-Token"))
+}
+
+// activeAfter reads on a member whether a token is live once a write is
+// visible there. A member that cannot show the write yet says so.
+func (s *server) activeAfter(write answer, asker application, token string) bool {
+	s.t.Helper()
+	var got answer
+	s.eventually("a member shows a write", func() bool {
+		got = s.form("/oauth/introspect", []string{"token", token}, basic(asker), after(write))
+		return got.status != http.StatusServiceUnavailable
+	})
+	return as[introspection](got.ok()).Active
+}
+
+// hasFile reports whether a member keeps a file.
+func (s *server) hasFile(name string) bool {
+	_, err := os.Stat(filepath.Join(s.data, name))
+	return err == nil
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/grantlog/grantlog/replay"
+)
+
+// replayCmd is "grantlog replay".
+type replayCmd struct {
+	General general     `embed:""`
+	Log     logSettings `embed:""`
+
+	URL       string `name:"url" placeholder:"URL" help:"Ask a running server instead, by its own HTTP interface."`
+	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
+
+	AsOf *string `argv:"" name:"as-of" placeholder:"T" help:"The moment to answer for: a position of the log or a time such as 2026-01-02T15:04:05Z. (default: its end)"`
+
+	Application  *string `argv:"" group:"question" placeholder:"ID" help:"An application and its live tokens."`
+	Token        *string `argv:"" group:"question" placeholder:"JTI" help:"A token: live or not, and why."`
+	Organization *string `argv:"" group:"question" placeholder:"ID" help:"An organization and its applications."`
+	StateHash    bool    `argv:"" group:"question" help:"The hash of the whole state: equal for equal logs, on every machine."`
+	Diff         *string `argv:"" group:"question" placeholder:"T1..T2" help:"What happened between two moments; without T2, up to the end of the log."`
+	Lineage      *string `argv:"" group:"question" placeholder:"JTI" help:"Where a token came from: request, application, secret, key; and what ended it."`
+	Impact       *string `argv:"" group:"question" placeholder:"WHAT" help:"Every token that came from secret:APPLICATION[@VERSION], application:ID or user:ID, and whether it still counts."`
+
+	Out outForm `argv:"" placeholder:"FORM" help:"Form of the answer: table, json, or ndjson. (default table on a terminal, else json)"`
+}
+
+// Help is shown below the usage line.
+func (*replayCmd) Help() string {
+	return `Reads the log and changes nothing: what was true at a moment, what a token came from, what a secret led to. Without a question, it sums up the state.
+
+A time stands for the longest beginning of the log without a later event; what expires is judged by that time, for a position by the log's own clock, and at the end of the log by the clock of this machine.
+
+Exit codes: 0 answered; 1 the log is damaged, in use or out of reach; 2 a bad question, a time in the future, a position past the end, no log there; 3 the log does not show it at that moment.`
+}
+
+// notFoundError is a question about what the log does not show: exit code 3.
+type notFoundError struct{ what string }
+
+func (e *notFoundError) Error() string { return "the log shows no " + e.what + " at that moment" }
+
+// reader answers questions: from a log, or by asking a server.
+type reader interface {
+	answer(ctx context.Context, q question) (answer, error)
+}
+
+func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
+	q, err := c.question(time.Now())
+	if err != nil {
+		return &usageError{err}
+	}
+	var from reader
+	if c.URL != "" {
+		from, err = c.openServer()
+	} else {
+		var closer func() error
+		from, closer, err = c.openHistory(ctx, p)
+		defer func() {
+			if closer != nil {
+				err = errors.Join(err, closer())
+			}
+		}()
+	}
+	if err != nil {
+		return err
+	}
+	a, err := from.answer(ctx, q)
+	if err != nil {
+		return readerError(err)
+	}
+	return a.print(p.Stdout, c.Out)
+}
+
+// readerError tells mistakes of whoever asks from failures of the log.
+func readerError(err error) error {
+	var missing *notFoundError
+	switch {
+	case errors.As(err, &missing):
+		return err
+	case errors.Is(err, replay.ErrBeyond):
+		return &usageError{err}
+	case errors.Is(err, replay.ErrOrder):
+		return &usageError{fmt.Errorf("--diff: %w", err)}
+	}
+	return err
+}

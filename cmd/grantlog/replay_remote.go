@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/replay"
+)
+
+// asked answers by asking a running server: it reads what the server shows of
+// the past, and works out from events what the server has no answer for.
+type asked struct{ *remote }
+
+func (c *replayCmd) openServer() (reader, error) {
+	r, err := openRemote(c.URL, c.AdminFile)
+	return &asked{r}, err
+}
+
+var errNeedsLog = errors.New("--url answers for --application, --organization, --token, --lineage and --impact; anything else is read from the log itself: --data or --nats")
+
+func (s *asked) answer(ctx context.Context, q question) (answer, error) {
+	switch q.topic {
+	case aboutState, aboutHash, aboutDiff:
+		return nil, &usageError{errNeedsLog}
+	}
+	if err := s.login(ctx); err != nil {
+		return nil, err
+	}
+	at, err := s.place(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	switch q.topic {
+	case aboutApplication:
+		return s.application(ctx, q, at)
+	case aboutOrganization:
+		return s.organization(ctx, q, at)
+	case aboutImpact:
+		h, err := s.suspicious(ctx, q.suspect, at.Position)
+		if err != nil {
+			return nil, err
+		}
+		m, err := replay.FindImpact(ctx, h, q.suspect, at.Time)
+		if m != nil {
+			m.AsOf = at
+		}
+		return impactAnswerOf(q, m, err)
+	}
+	h, err := s.ancestry(ctx, q.token, at.Position)
+	if err != nil {
+		return nil, err
+	}
+	l, ok, err := replay.FindLineage(ctx, h, q.token, at.Time)
+	l.AsOf = at
+	return lineageAnswerOf(q, l, ok, err)
+}
+
+// place asks which position a moment is, and by which time it is judged.
+func (s *asked) place(ctx context.Context, q question) (at replay.Bound, err error) {
+	if q.at == (replay.Moment{}) {
+		var ready struct {
+			Position events.Position `json:"position"`
+		}
+		_, err = s.get(ctx, "/readyz", nil, &ready)
+		return replay.Bound{Position: ready.Position, Time: q.now}, err
+	}
+	header, err := s.get(ctx, "/oauth/organizations", q.query("limit", "1"), nil)
+	if err != nil {
+		return at, err
+	}
+	position, err := strconv.ParseUint(header.Get("As-Of-Position"), 10, 64)
+	at.Position = events.Position(position)
+	if err == nil {
+		at.Time, err = time.Parse(time.RFC3339Nano, header.Get("As-Of-Time"))
+	}
+	if err != nil {
+		err = errors.New("the server does not answer for the past: it is older than this program")
+	}
+	return at, err
+}
+
+// query makes a query of name and value pairs, for the moment of a question.
+func (q *question) query(pairs ...string) url.Values {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
+	}
+	switch {
+	case q.at.Position != 0:
+		values.Set("as_of", fmt.Sprint(q.at.Position))
+	case !q.at.Time.IsZero():
+		values.Set("as_of", q.at.Time.Format(time.RFC3339Nano))
+	}
+	return values
+}
+
+// errNotThere is an object that the server does not show.
+var errNotThere = errors.New("the server does not show it")
+
+// get reads an answer into body, unless that is nil.
+func (s *asked) get(ctx context.Context, path string, query url.Values, body any) (http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	err = refusal(resp)
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, errNotThere
+	case resp.StatusCode == http.StatusBadRequest:
+		return nil, &usageError{err}
+	case err != nil || body == nil:
+		return resp.Header, err
+	}
+	return resp.Header, json.NewDecoder(resp.Body).Decode(body)
+}
+
+// listPage is a page of any list: each fills the member of its name.
+type listPage struct {
+	Applications  []applicationBody  `json:"applications"`
+	Organizations []organizationBody `json:"organizations"`
+	Tokens        []tokenBody        `json:"tokens"`
+	Events        []auditEntry       `json:"events"`
+	NextCursor    string             `json:"nextCursor"`
+}
+
+// pages gives each the pages of a list, to its end.
+func (s *asked) pages(ctx context.Context, path string, query url.Values, each func(*listPage)) error {
+	query.Set("limit", "200")
+	for {
+		var page listPage
+		if _, err := s.get(ctx, path, query, &page); err != nil {
+			return err
+		}
+		each(&page)
+		if page.NextCursor == "" {
+			return nil
+		}
+		query.Set("cursor", page.NextCursor)
+	}
+}

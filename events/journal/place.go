@@ -1,0 +1,59 @@
+package journal
+
+import (
+	"context"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grantlog/grantlog/events"
+)
+
+// placements is how often a consumer is made before it may stand anywhere. Of
+// three servers each is as likely as the others, so all but 1 in 100 end up
+// where they should.
+const placements = 12
+
+// consumer makes a consumer of the records from first on.
+//
+// The server puts a consumer on any member of the stream, and its end with that
+// member is noticed only by its silence. A near one stands on the server that
+// the connection goes to, where it has one: so the loss of another member does
+// not interrupt it, and that of its own breaks the connection, which is noticed
+// at once. There is no asking for a place, but trying costs little.
+func (j *Journal) consumer(ctx context.Context, first events.Position, near bool) (jetstream.Consumer, error) {
+	for tries := placements; ; tries-- {
+		consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+			OptStartSeq:       uint64(first),
+			AckPolicy:         jetstream.AckNonePolicy,
+			MemoryStorage:     true,
+			Replicas:          1,
+			InactiveThreshold: abandonedAfter,
+		})
+		if err != nil || !near || tries <= 1 || j.isNear(consumer) {
+			return consumer, err
+		}
+		if err := j.stream.DeleteConsumer(ctx, consumer.CachedInfo().Name); err != nil {
+			j.log.Debug("consumer is left to expire", "err", err)
+		}
+	}
+}
+
+// isNear reports whether a consumer is as near as it can be: on the server that
+// the connection goes to, unless that is known to have no copy of the stream.
+func (j *Journal) isNear(consumer jetstream.Consumer) bool {
+	here, at := j.cfg.Conn.ConnectedServerName(), consumer.CachedInfo().Cluster
+	if at == nil || at.Leader == here {
+		return true
+	}
+	stream := j.stream.CachedInfo()
+	if stream.Cluster == nil || 1+len(stream.Cluster.Replicas) < stream.Config.Replicas {
+		return false // it was just made, and not all of its members are known
+	}
+	for _, member := range stream.Cluster.Replicas {
+		if member.Name == here {
+			return false
+		}
+	}
+	return stream.Cluster.Leader != here
+}

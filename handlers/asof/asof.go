@@ -1,0 +1,135 @@
+// Package asof owns reads of the past: the state that a request's as_of
+// parameter names, a position of the log or a time. An endpoint reads through a
+// Moment and need not know which it is; an answer about the past carries
+// As-Of-Position, the last record that it shows.
+//
+// A past state is folded from the nearest snapshot before it, by the log alone.
+// States that were asked for are kept, a bounded number of them, and shared by
+// all requests: they never change. How many are folded at once is bounded too;
+// whoever comes on top is told to come again.
+package asof
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/oauth"
+	"github.com/grantlog/grantlog/handlers/page"
+	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/replay"
+)
+
+// Header names the position that an answer about the past stands for, and
+// TimeHeader the time by which what expires was judged.
+const (
+	Header     = "As-Of-Position"
+	TimeHeader = "As-Of-Time"
+)
+
+// Config wires a Reader. All fields are required.
+type Config struct {
+	Log replay.Log
+	// Start gives a state to fold the log from; see follow.Follower.Past.
+	Start func(position events.Position, until time.Time) *projections.State
+	// View reads the state of now.
+	View func(func(*projections.State))
+	Now  func() time.Time
+}
+
+// Reader gives requests the state to read from. It is safe for concurrent use.
+type Reader struct {
+	Config
+	shelf shelf
+	works works
+}
+
+// New returns a Reader.
+func New(c Config) *Reader {
+	return &Reader{Config: c, works: works{flights: map[question]*flight{}}}
+}
+
+// Moment is the state that a request reads from.
+type Moment struct {
+	// Now is the time by which what expires is judged: the moment's own.
+	Now time.Time
+	// AsOf is the request's as_of parameter, empty for a read of now. A list
+	// binds it into its cursors.
+	AsOf string
+
+	view func(func(*projections.State))
+}
+
+// View calls read with the state; see follow.Follower.View.
+func (m Moment) View(read func(*projections.State)) { m.view(read) }
+
+// Query returns the moment that a request's URL names by as_of and, if what one
+// replica had applied by then is asked for, replica. Whoever calls must be
+// authenticated by then.
+func (r *Reader) Query(c echo.Context) (Moment, error) {
+	query, err := page.Query(c.Request())
+	if err != nil {
+		return Moment{}, err
+	}
+	values := map[string]string{}
+	for _, name := range []string{"as_of", "replica"} {
+		if values[name], err = page.One(query, name); err != nil {
+			return Moment{}, err
+		}
+		if query.Has(name) && values[name] == "" {
+			return Moment{}, oauth.Invalid("The " + name + " parameter is empty")
+		}
+	}
+	return r.moment(c, values["as_of"], values["replica"])
+}
+
+// Form is Query for the parameters of a form body.
+func (r *Reader) Form(c echo.Context, p oauth.Params) (Moment, error) {
+	return r.moment(c, p["as_of"], p["replica"])
+}
+
+func (r *Reader) moment(c echo.Context, asOf, replica string) (Moment, error) {
+	now := r.Now()
+	if asOf == "" {
+		if replica != "" {
+			return Moment{}, oauth.Invalid("replica goes with as_of only")
+		}
+		return Moment{Now: now, view: r.View}, nil
+	}
+	at, err := parse(asOf, now)
+	if err != nil {
+		return Moment{}, err
+	}
+	past, err := r.past(c.Request().Context(), question{at, replica})
+	if err != nil {
+		return Moment{}, err
+	}
+	then := at.Clock(past)
+	c.Response().Header().Set(Header, strconv.FormatUint(uint64(past.Position), 10))
+	c.Response().Header().Set(TimeHeader, then.UTC().Format(time.RFC3339Nano))
+	return Moment{
+		Now: then, AsOf: url.QueryEscape(asOf) + " " + url.QueryEscape(replica),
+		view: func(read func(*projections.State)) { read(past) },
+	}, nil
+}
+
+// parse reads an as_of parameter.
+func parse(text string, now time.Time) (replay.Moment, error) {
+	if n, err := strconv.ParseUint(text, 10, 63); err == nil {
+		if n == 0 {
+			return replay.Moment{}, oauth.Invalid("as_of must be a position from 1, or a time")
+		}
+		return replay.Moment{Position: events.Position(n)}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil || t.IsZero():
+		return replay.Moment{}, oauth.Invalid("as_of must be a position of the log, or a time of RFC 3339, such as 2026-01-02T15:04:05Z")
+	case t.After(now):
+		return replay.Moment{}, oauth.Invalid("as_of is in the future")
+	}
+	return replay.Moment{Time: t.UTC()}, nil
+}

@@ -1,0 +1,226 @@
+package enroll_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/erasable"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/journal/journaltest"
+	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/enroll"
+	"github.com/grantlog/grantlog/handlers/password"
+	"github.com/grantlog/grantlog/handlers/personal"
+	"github.com/grantlog/grantlog/handlers/sign"
+	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
+)
+
+// patience bounds waits that a healthy server ends in milliseconds.
+const patience = 30 * time.Second
+
+// site is a log with one organization, acme, and the master key of its
+// replicas.
+type site struct {
+	*journaltest.Env
+	t      *testing.T
+	master seal.Master
+}
+
+// replica is what enrolls users on one server.
+type replica struct {
+	*enroll.Office
+	t        *testing.T
+	follower *follow.Follower
+	journal  *journal.Journal
+	store    *erasable.Store
+	log      *output
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{Env: journaltest.New(t), t: t, master: seal.NewMaster()}
+	r := s.replica()
+	r.do(func(*projections.State) (command.Decision, error) {
+		return command.CreateOrganization(projections.New(), command.NewOrganization{ID: "acme", Name: "Acme"})
+	})
+	return s
+}
+
+func (s *site) replica() *replica {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	conn := s.Connect()
+	j := s.Open(func(c *journal.Config) { c.Conn, c.Replica = conn, events.NewID("r_") })
+	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { f.Close(context.Background()) })
+	if err := f.WaitReady(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	store, err := erasable.Open(ctx, erasable.Config{Conn: conn})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := &replica{t: s.t, follower: f, journal: j, store: store, log: &output{}}
+	log := slog.New(slog.NewTextHandler(r.log, nil))
+	e := emit.New(j, f, time.Now)
+	r.Office = enroll.New(enroll.Config{
+		Emit: e, Log: log, Passwords: password.New(password.Config{Log: log}),
+		People: personal.New(store, s.vault(e), s.master.Derive(personal.Purpose)),
+	})
+	return r
+}
+
+// vault opens the log's data key, or makes it.
+func (s *site) vault(e *emit.Emitter) *sign.Vault {
+	s.t.Helper()
+	v := sign.NewVault(s.master)
+	made, err := v.NewDataKey()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = e.Do(s.t.Context(), emit.Meta{}, func(st *projections.State, _ time.Time) (command.Decision, error) {
+		return command.FirstDataKey(st, made)
+	})
+	if err != nil && !errors.Is(err, command.ErrUnchanged) {
+		s.t.Fatal(err)
+	}
+	var sealing map[string][]byte
+	e.View(func(st *projections.State) { sealing = st.Keys.Sealing() })
+	if err := v.Open(sealing); err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
+
+func (r *replica) do(decide func(*projections.State) (command.Decision, error)) {
+	r.t.Helper()
+	_, err := r.Emit.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, _ time.Time) (command.Decision, error) { return decide(s) })
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func person(email string) enroll.Person {
+	return enroll.Person{Organization: "acme", Email: email, Role: "AGENT", SiteID: 10115}
+}
+
+func (r *replica) create(email string) string {
+	r.t.Helper()
+	id, _, err := r.Create(r.t.Context(), emit.Meta{}, person(email))
+	if err != nil {
+		r.t.Fatalf("create: %v", err)
+	}
+	return id
+}
+
+// user reads a user as the log has it by now.
+func (r *replica) user(id string) *projections.User {
+	r.t.Helper()
+	r.catchUp()
+	var u *projections.User
+	r.Emit.View(func(s *projections.State) { u, _ = s.Users.Get(id) })
+	return u
+}
+
+func (r *replica) catchUp() {
+	r.t.Helper()
+	if err := r.Emit.CatchUp(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *replica) erasures() (n int) {
+	r.catchUp()
+	r.Emit.View(func(s *projections.State) { n = len(s.Users.Erasures()) })
+	return n
+}
+
+// keys counts the entries of the bucket: keys of people, and addresses.
+func (s *site) keys(r *replica) (people, addresses int) {
+	s.t.Helper()
+	users, err := r.store.List(s.t.Context(), "key")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(users), s.addresses()
+}
+
+// onDisk counts the files below the server's directory that hold a text.
+func (s *site) onDisk(text string) (n int) {
+	s.t.Helper()
+	err := filepath.WalkDir(s.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(text)) {
+			n++
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // files come and go
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// output collects what is logged.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// copyTree copies a directory without those of a name.
+func copyTree(t *testing.T, to, from, without string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == without:
+			return fs.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), content, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
