@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 PKG      ?= ./...
 ARGS     ?=
 
-.PHONY: check lint test race bench fuzz run build
+.PHONY: check lint test race bench fuzz cluster run build
 
 check: lint test race
 
@@ -27,6 +27,12 @@ bench:
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)
+
+# Members of clusters are killed, frozen and deposed under load, each for a
+# minute, and what clients were told is checked. FAULTS=10m for longer.
+FAULTS ?= 1m
+cluster:
+	GRANTLOG_FAULTS=$(FAULTS) go test -count=1 -timeout 2h -v -run '^TestFaults$$' ./cmd/grantlog
 
 run:
 	go run ./cmd/grantlog serve $(ARGS)

@@ -57,6 +57,7 @@ func appendTokenIssued(dst []byte, t *TokenIssued) []byte {
 		dst = strconv.AppendInt(append(dst, `,"userVersion":`...), int64(t.UserVersion), 10)
 	}
 	dst = appendOptional(dst, `,"service":`, t.Service)
+	dst = appendOptional(dst, `,"family":`, t.Family)
 	dst = appendString(append(dst, `,"grant":`...), t.Grant)
 	dst = appendString(append(dst, `,"scope":`...), t.Scope)
 	dst = appendString(append(dst, `,"key":`...), t.Key)
@@ -123,7 +124,7 @@ func (c *cursor) actor(a *Actor) bool {
 }
 
 func (c *cursor) tokenIssued(t *TokenIssued) bool {
-	t.User, t.UserVersion, t.Service = "", 0, ""
+	t.User, t.UserVersion, t.Service, t.Family = "", 0, "", ""
 	ok := c.literal(`{"jti":"`) && c.hex(t.ID[:]) &&
 		c.literal(`,"digest":"`) && c.hex(t.Digest[:]) &&
 		c.member(`,"application":"`, &t.Application) && c.literal(`,"secret":`)
@@ -138,6 +139,7 @@ func (c *cursor) tokenIssued(t *TokenIssued) bool {
 	ok = c.optional(`,"user":"`, &t.User) &&
 		c.optionalNumber(`,"userVersion":`, &t.UserVersion) &&
 		c.optional(`,"service":"`, &t.Service) &&
+		c.optional(`,"family":"`, &t.Family) &&
 		c.member(`,"grant":"`, &t.Grant) &&
 		c.member(`,"scope":"`, &t.Scope) &&
 		c.member(`,"key":"`, &t.Key) && c.literal(`,"issuedAt":`)

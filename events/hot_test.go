@@ -39,7 +39,7 @@ func FuzzHotEncode(f *testing.F) {
 		secret int, issuedAt, expiresAt, micros int64, jti []byte,
 	) {
 		issued := &TokenIssued{
-			Application: application, Secret: secret, User: user, UserVersion: secret, Service: service, Grant: grant, Scope: scope, Key: key,
+			Application: application, Secret: secret, User: user, UserVersion: secret, Service: service, Family: service, Grant: grant, Scope: scope, Key: key,
 			IssuedAt: issuedAt, ExpiresAt: expiresAt,
 		}
 		copy(issued.ID[:], jti)

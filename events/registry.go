@@ -41,6 +41,9 @@ var catalogue = newRegistry(
 
 	paged[TokenIssued](FamilyTokens, TokensSubject()),
 	revocation[TokenRevoked](),
+	paged[RefreshIssued](FamilyTokens, TokensSubject()),
+	paged[RefreshPresented](FamilyTokens, TokensSubject()),
+	revocation[RefreshFamilyEnded](),
 
 	onProvider(func(d *ProviderSet) string { return d.Name }),
 	onProvider(func(d *ProviderRemoved) string { return d.Name }),

@@ -71,6 +71,9 @@ func TestSubjectFor(t *testing.T) {
 	}{
 		{&TokenIssued{}, "grantlog.tokens", FamilyTokens},
 		{&TokenRevoked{}, "grantlog.revocations.acme", FamilyRevocations},
+		{&RefreshIssued{}, "grantlog.tokens", FamilyTokens},
+		{&RefreshPresented{}, "grantlog.tokens", FamilyTokens},
+		{&RefreshFamilyEnded{}, "grantlog.revocations.acme", FamilyRevocations},
 		{&SecretRotated{ID: "a_1"}, "grantlog.revocations.acme", FamilyRevocations},
 		{&ApplicationTokensRevoked{ID: "a_1"}, "grantlog.revocations.acme", FamilyRevocations},
 		{&ApplicationDeleted{ID: "a_1"}, "grantlog.revocations.acme", FamilyRevocations},

@@ -15,7 +15,8 @@ const (
 type Family int
 
 const (
-	// FamilyTokens: paged, conflict-free, all organizations together.
+	// FamilyTokens: paged, conflict-free, all organizations together. An access
+	// token and the refresh token that goes with it stand in one page.
 	FamilyTokens Family = iota + 1
 	// FamilyRevocations: paged, conflict-free, every ending of one organization.
 	FamilyRevocations
@@ -29,7 +30,8 @@ const (
 	FamilyLogins
 )
 
-// TokensSubject carries issuances of all organizations.
+// TokensSubject carries issuances of all organizations, and presentations of
+// refresh tokens.
 func TokensSubject() string { return subjectPrefix + "tokens" }
 
 // RevocationsSubject carries every ending of an organization: the one

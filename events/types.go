@@ -111,6 +111,7 @@ type TokenIssued struct {
 	User        string      `json:"user,omitempty"`        // user id, for grants that have one
 	UserVersion int         `json:"userVersion,omitempty"` // of the user's credentials that it was decided on; see UserPasswordChanged, UserDisabled
 	Service     string      `json:"service,omitempty"`     // uuid, for the token of a service's credential
+	Family      string      `json:"family,omitempty"`      // of the refresh tokens that it goes with; see RefreshFamilyEnded
 	Grant       string      `json:"grant"`                 // grant_type
 	Scope       string      `json:"scope"`                 // space-delimited, RFC 6749 section 3.3
 	Key         string      `json:"key"`                   // kid of the signing key

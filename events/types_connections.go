@@ -37,6 +37,10 @@ type AuthenticationAdded struct {
 type AuthenticationLeased struct {
 	ID    string `json:"id"`
 	Until int64  `json:"until"` // Unix seconds
+	// Key is sent to the provider as the Idempotency-Key of the refresh. It is
+	// made with the first lease after the tokens last changed, and kept by all
+	// further ones until they change again.
+	Key string `json:"key,omitempty"`
 }
 
 // AuthenticationRefreshed replaces the tokens.

@@ -156,14 +156,14 @@ func New(cfg Config) (*Server, error) {
 	// caller asks. (A group with middleware of its own would answer 404 for a
 	// wrong method.)
 	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(s)))
-	s.echo.Use((&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: s.thirdParties.Token}).Unrouted)
+	s.echo.Use((&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: thirdPartyTokens(s.thirdParties)}).Unrouted)
 	mount(root,
 		tokens,
 		&introspect.Endpoint{Authn: callers, AsOf: past},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
 		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hasher.Digest},
 		&services.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
-		&users.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, People: people, Office: office},
+		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, People: people, Office: office},
 		s.thirdParties,
 		&userinfo.Endpoint{Authn: callers, Emit: emitter},
 		&keys.Endpoint{Authn: callers, Keeper: keeper},

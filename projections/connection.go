@@ -39,6 +39,9 @@ type Authentication struct {
 	LeasedUntil int64 `json:"leasedUntil,omitempty"`
 	// Attempts counts the leases since the tokens last changed.
 	Attempts int `json:"attempts,omitempty"`
+	// Key is the Idempotency-Key of the refresh that is under way, whoever
+	// leases it; empty: none was begun since the tokens last changed.
+	Key string `json:"key,omitempty"`
 }
 
 // Active reports whether the tokens are used and refreshed.
@@ -154,12 +157,14 @@ func compareAuthenticationCreation(a, b *Authentication) int {
 }
 
 func (p *Connections) lease(at at, d *events.AuthenticationLeased) {
-	p.edit(at, d.ID, func(a *Authentication) { a.LeasedUntil, a.Attempts = d.Until, a.Attempts+1 })
+	p.edit(at, d.ID, func(a *Authentication) {
+		a.LeasedUntil, a.Attempts, a.Key = d.Until, a.Attempts+1, cmp.Or(a.Key, d.Key)
+	})
 }
 
 func (p *Connections) refresh(at at, d *events.AuthenticationRefreshed) {
 	p.edit(at, d.ID, func(a *Authentication) {
-		a.Tokens, a.ExpiresAt, a.LeasedUntil, a.Attempts, a.Failed = d.Tokens, d.ExpiresAt, 0, 0, ""
+		a.Tokens, a.ExpiresAt, a.LeasedUntil, a.Attempts, a.Key, a.Failed = d.Tokens, d.ExpiresAt, 0, 0, "", ""
 	})
 }
 

@@ -83,6 +83,8 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Connections.restoreProvider)
 	case sectionAuthentication:
 		return restore(body, s.Connections.restore)
+	case sectionRefreshFamily:
+		return restore(body, s.Refreshes.restore)
 	}
 	return malformed("section %d", kind)
 }
@@ -99,6 +101,7 @@ func (d *decoder) head(body []byte) error {
 		s.Time = t
 	}
 	s.Tokens.expire(s.Time)
+	s.Refreshes.sweep(s.Time)
 	s.Usage.sweep(s.Time)
 	s.Logins.sweep(s.Time)
 	d.tokens.limit = s.Position

@@ -20,6 +20,9 @@ type Ending struct {
 	ClientID     string          `json:"clientId,omitempty"`      // of the application whose tokens all end
 	Service      string          `json:"serviceUuid,omitempty"`
 	User         string          `json:"userId,omitempty"`
+	// Family, of refresh tokens: of the user's tokens only those end that came
+	// from it. Tokens do not name their family; introspection tells.
+	Family string `json:"familyId,omitempty"`
 	// Token is the one token that ends. Without it, all end that Before
 	// covers.
 	Token *events.TokenID `json:"jti,omitempty"`
@@ -28,6 +31,21 @@ type Ending struct {
 	// EffectiveAt is when they end, if that is later than Time: the end of a
 	// rotation's overlap.
 	EffectiveAt time.Time `json:"effectiveAt,omitzero"`
+}
+
+// EndingOf is the function of that name, for an event that is about to be
+// applied: it also describes the presentation that ends a family of refresh
+// tokens, which only the state can tell from others.
+func (s *State) EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, bool) {
+	d, ok := e.Data.(*events.RefreshPresented)
+	if !ok || s.Judge(e.Organization, d, e.Time) != Reused {
+		return EndingOf(position, ordinal, e)
+	}
+	f, _ := s.Refreshes.Get(d.Family)
+	return Ending{
+		Position: position, Ordinal: ordinal, Time: e.Time, Type: e.Type, Reason: ReasonReused, Organization: e.Organization,
+		Application: f.Application, User: f.User, Family: f.ID, Before: position,
+	}, true
 }
 
 // EndingOf describes an event that ends something; false for all others.
@@ -58,6 +76,11 @@ func EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, b
 		n.User, n.Reason = d.ID, "user_disabled"
 	case *events.UserDeleted:
 		n.User, n.Reason = d.ID, "user_deleted"
+	case *events.RefreshFamilyEnded:
+		n.Family, n.Application, n.User, n.Reason = d.Family, d.Application, d.User, d.Reason
+		if d.User == "" {
+			n.ClientID = d.ClientID
+		}
 	default:
 		return Ending{}, false
 	}

@@ -27,6 +27,7 @@ type Frozen struct {
 	users         Users
 	logins        Logins
 	connections   Connections
+	refreshes     Refreshes
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -47,6 +48,7 @@ func (s *State) Freeze() *Frozen {
 	f.logins.pairs = maps.Clone(f.logins.pairs)
 	f.connections.providers = maps.Clone(f.connections.providers)
 	f.connections.byID = maps.Clone(f.connections.byID)
+	f.refreshes.families = maps.Clone(f.refreshes.families)
 	s.Usage.epoch++ // counters are copied before they are written again
 
 	t := &f.tokens
@@ -54,7 +56,7 @@ func (s *State) Freeze() *Frozen {
 	t.lists = slices.Clone(t.lists)
 	t.applications.values = slices.Clone(t.applications.values)
 	t.origins.values = slices.Clone(t.origins.values)
-	t.users.values = slices.Clone(t.users.values)
+	t.holders.values = slices.Clone(t.holders.values)
 	for i := range s.Tokens.shared {
 		s.Tokens.shared[i] = true
 	}
@@ -74,11 +76,12 @@ func (s *State) alias() *Frozen {
 		users:         *s.Users,
 		logins:        *s.Logins,
 		connections:   *s.Connections,
+		refreshes:     *s.Refreshes,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
 			origins:      interned[origin]{values: t.origins.values},
-			users:        interned[string]{values: t.users.values},
+			holders:      interned[holder]{values: t.holders.values},
 		},
 	}
 }
@@ -127,5 +130,6 @@ func (f *Frozen) Encode(w io.Writer) error {
 	for _, id := range slices.Sorted(maps.Keys(f.connections.byID)) {
 		e.json(sectionAuthentication, f.connections.byID[id])
 	}
+	e.refreshes(&f.refreshes)
 	return e.close()
 }

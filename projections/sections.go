@@ -30,6 +30,7 @@ import (
 //	login         a pair's latest failures, one each, JSON
 //	provider      one each, JSON, by organization and name, removed ones too
 //	authentication one each, JSON
+//	refresh family one each, JSON
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -48,6 +49,7 @@ const (
 	sectionLogin
 	sectionProvider
 	sectionAuthentication
+	sectionRefreshFamily
 	sectionEnd
 )
 
@@ -56,7 +58,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 4
+	schema = 5
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

@@ -26,6 +26,7 @@ type State struct {
 	Connections   *Connections
 	Users         *Users
 	Tokens        *Tokens
+	Refreshes     *Refreshes
 	Usage         *Usage
 	Logins        *Logins
 	Keys          *Keys
@@ -40,6 +41,7 @@ func New() *State {
 		Connections:   newConnections(),
 		Users:         newUsers(),
 		Tokens:        newTokens(),
+		Refreshes:     newRefreshes(),
 		Usage:         newUsage(),
 		Logins:        newLogins(),
 		Keys:          newKeys(),
@@ -80,6 +82,7 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 	if e.Time.After(s.Time) {
 		s.Time = e.Time
 		s.Tokens.expire(s.Time)
+		s.Refreshes.sweep(s.Time)
 		s.Usage.sweep(s.Time)
 		s.Logins.sweep(s.Time)
 	}
@@ -89,6 +92,12 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.presented(at, d)
 	case *events.TokenRevoked:
 		s.revoke(at, d)
+	case *events.RefreshIssued:
+		s.beginFamily(at, d)
+	case *events.RefreshPresented:
+		s.presentRefresh(at, d)
+	case *events.RefreshFamilyEnded:
+		s.Refreshes.endFamily(at, d)
 	case *events.OrganizationCreated:
 		s.Organizations.create(at, d)
 	case *events.OrganizationUpdated:

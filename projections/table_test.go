@@ -71,7 +71,7 @@ func TestSweptTokensLeaveNothing(t *testing.T) {
 		if tokens.Len() != 0 || len(tokens.expiry.due) != 0 {
 			t.Fatalf("%d tokens in %d buckets remain", tokens.Len(), len(tokens.expiry.due))
 		}
-		for _, left := range []int{len(tokens.applications.numbers), len(tokens.origins.numbers), len(tokens.users.numbers)} {
+		for _, left := range []int{len(tokens.applications.numbers), len(tokens.origins.numbers), len(tokens.holders.numbers)} {
 			if left != 0 {
 				t.Fatalf("%d interned values remain", left)
 			}
@@ -84,8 +84,8 @@ func TestSweptTokensLeaveNothing(t *testing.T) {
 		if got := len(tokens.chunks); got > n/chunkLen+1 {
 			t.Fatalf("%d chunks after round %d: slots are not reused", got, round)
 		}
-		if got := len(tokens.users.values); got > n+1 {
-			t.Fatalf("%d users after round %d: numbers are not reused", got, round)
+		if got := len(tokens.holders.values); got > n+1 {
+			t.Fatalf("%d holders after round %d: numbers are not reused", got, round)
 		}
 	}
 }

@@ -45,6 +45,7 @@ type Token struct {
 	Secret       int    // version of the client secret it was decided on; 0: public client or credential
 	User         string // user id
 	Service      string // uuid of the service it opens, if a credential got it
+	Family       string // of the refresh tokens that it goes with
 	Grant        string // grant_type
 	Scope        string // space-delimited
 	Key          string // kid
@@ -82,8 +83,8 @@ func (s *State) Lookup(id events.TokenID, digest events.TokenDigest, now time.Ti
 
 // Liveness judges a token that State.Token, Lookup or TokensOf returned: it is
 // live if it has not expired at now and nothing in the log ended it, its
-// secret, its application or its user; or, of a service's token, its
-// credential, its service or that one's authentication.
+// secret, its application, its user or its family of refresh tokens; or, of a
+// service's token, its credential, its service or that one's authentication.
 func (s *State) Liveness(t Token, now time.Time) Liveness {
 	if now.Unix() >= t.ExpiresAt {
 		return Expired
@@ -99,7 +100,7 @@ func (s *State) Liveness(t Token, now time.Time) Liveness {
 
 // backs reports whether what a token was decided on counts at now.
 func (s *State) backs(t *Token, now time.Time) bool {
-	if t.User != "" && !s.Users.backs(t) {
+	if t.User != "" && !s.Users.backs(t) || t.Family != "" && !s.Refreshes.backs(t) {
 		return false
 	}
 	if t.Service != "" {
@@ -124,8 +125,9 @@ func (a *Application) backs(secret int, now time.Time) bool {
 }
 
 // issue records a token as the log shows it. The log's order judges it: on a
-// secret or for an application, user, credential or service that ended before,
-// it is dead on arrival and nothing revives it. Of two with one jti the first counts.
+// secret or for an application, user, family, credential or service that ended
+// before, it is dead on arrival and nothing revives it. Of two with one jti the
+// first counts.
 func (s *State) issue(at at, d *events.TokenIssued) {
 	if s.Tokens.find(d.ID) != 0 {
 		return
@@ -133,11 +135,17 @@ func (s *State) issue(at at, d *events.TokenIssued) {
 	n := Token{
 		ID: d.ID, Digest: d.Digest, Position: at.position, Ordinal: at.ordinal,
 		Application: d.Application, Organization: at.organization, Secret: d.Secret,
-		User: d.User, Service: d.Service, Grant: d.Grant, Scope: d.Scope, Key: d.Key,
+		User: d.User, Service: d.Service, Family: d.Family, Grant: d.Grant, Scope: d.Scope, Key: d.Key,
 		IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt,
 	}
-	n.Ended = !s.backs(&n, at.time) || d.User != "" && !s.Users.decided(d)
+	n.Ended = !s.backs(&n, at.time) || d.User != "" && !s.Users.decided(d.User, d.UserVersion) || d.Family != "" && !s.refreshed(d, at.time)
 	s.Tokens.insert(&n)
+}
+
+// refreshed reports whether a token's family may give out tokens at now.
+func (s *State) refreshed(d *events.TokenIssued, now time.Time) bool {
+	f, ok := s.Refreshes.Get(d.Family)
+	return ok && s.Refreshable(f, now)
 }
 
 // revoke ends a token, if it is the named application's and that belongs to

@@ -13,7 +13,7 @@ type tokenReader struct {
 	application string
 	last        TokenPlace // the application's newest so far
 	origins     []Token    // the section's origins; their other fields are empty
-	users       []string
+	holders     []holder
 }
 
 func (r *tokenReader) section(t *Tokens, body []byte) error {
@@ -25,7 +25,7 @@ func (r *tokenReader) section(t *Tokens, body []byte) error {
 	case c > 0:
 		r.last = TokenPlace{}
 	}
-	r.application, r.origins, r.users = application, r.origins[:0], r.users[:0]
+	r.application, r.origins, r.holders = application, r.origins[:0], r.holders[:0]
 	var before Token
 	for len(in.rest) > 0 {
 		n := r.token(&in, &before)
@@ -52,7 +52,8 @@ func (r *tokenReader) token(in *fields, before *Token) Token {
 	n.Application, n.Position = r.application, position
 	n.Ordinal, in.bad = int(ordinal), in.bad || ordinal > 1<<31-1
 	n.IssuedAt, n.ExpiresAt = issuedAt, expiresAt
-	n.User = r.user(in)
+	h := r.holder(in)
+	n.User, n.Family = h.user, h.family
 	n.Ended = in.uvarint() == 1
 	return n
 }
@@ -73,17 +74,17 @@ func (r *tokenReader) origin(in *fields) Token {
 	return r.origins[number-1]
 }
 
-func (r *tokenReader) user(in *fields) string {
+func (r *tokenReader) holder(in *fields) holder {
 	number := in.uvarint()
 	if number == 0 {
-		r.users = append(r.users, in.string())
-		number = uint64(len(r.users))
+		r.holders = append(r.holders, holder{user: in.string(), family: in.string()})
+		number = uint64(len(r.holders))
 	}
-	if number > uint64(len(r.users)) {
+	if number > uint64(len(r.holders)) {
 		in.bad = true
-		return ""
+		return holder{}
 	}
-	return r.users[number-1]
+	return r.holders[number-1]
 }
 
 // follows reports whether a token stands where it may: after the application's

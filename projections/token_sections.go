@@ -10,7 +10,7 @@ import (
 
 // A section of tokens is the application's id and then, for each token in log
 // order, the fields below. Numbers that grow are differences to the token
-// before in the section; an origin and a user are written out at first use and
+// before in the section; an origin and a holder are written out at first use and
 // afterwards named by their number in the section, from 1.
 //
 //	jti, digest  16 bytes each
@@ -19,7 +19,7 @@ import (
 //	issued at    varint, difference
 //	lifetime     varint
 //	origin       uvarint; 0: organization, secret, scope, grant, key, service follow
-//	user         uvarint; 0: it follows
+//	holder       uvarint; 0: user, family follow
 //	ended        one byte
 const sectionTarget = 256 << 10 // a section ends with the token that fills it
 
@@ -34,7 +34,7 @@ func (e *sectionWriter) tokens(t *Tokens) {
 	slices.SortFunc(apps, func(a, b uint32) int {
 		return strings.Compare(t.applications.value(a), t.applications.value(b))
 	})
-	w := tokenWriter{origins: map[uint32]uint64{}, users: map[uint32]uint64{}}
+	w := tokenWriter{origins: map[uint32]uint64{}, holders: map[uint32]uint64{}}
 	for _, app := range apps {
 		w.begin(e.buf, t.applications.value(app))
 		for slot := t.lists[app].oldest; slot != 0; slot = t.at(slot).newer {
@@ -54,14 +54,14 @@ type tokenWriter struct {
 	position events.Position // of the token before
 	issuedAt int64
 	origins  map[uint32]uint64 // place in the table → number in the section
-	users    map[uint32]uint64
+	holders  map[uint32]uint64
 }
 
 func (w *tokenWriter) begin(buf []byte, application string) {
 	w.buf = appendString(buf[:0], application)
 	w.position, w.issuedAt = 0, 0
 	clear(w.origins)
-	clear(w.users)
+	clear(w.holders)
 }
 
 func (w *tokenWriter) token(t *Tokens, slot uint32) {
@@ -82,10 +82,12 @@ func (w *tokenWriter) token(t *Tokens, slot uint32) {
 		b = appendString(b, o.key)
 		b = appendString(b, o.service)
 	}
-	b = binary.AppendUvarint(b, w.users[e.user])
-	if w.users[e.user] == 0 {
-		w.users[e.user] = uint64(len(w.users) + 1)
-		b = appendString(b, t.users.value(e.user))
+	b = binary.AppendUvarint(b, w.holders[e.holder])
+	if w.holders[e.holder] == 0 {
+		w.holders[e.holder] = uint64(len(w.holders) + 1)
+		h := t.holders.value(e.holder)
+		b = appendString(b, h.user)
+		b = appendString(b, h.family)
 	}
 	w.buf = append(b, byte(e.place&1))
 	w.position, w.issuedAt = e.position, e.issuedAt

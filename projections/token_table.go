@@ -26,7 +26,7 @@ type Tokens struct {
 	applications interned[string]
 	lists        []tokenList // by the application's place in applications
 	origins      interned[origin]
-	users        interned[string]
+	holders      interned[holder]
 }
 
 const chunkLen = 256
@@ -42,7 +42,7 @@ type entry struct {
 	expiresAt int64
 	place     uint32 // ordinal<<1, and 1 if ended
 	origin    uint32
-	user      uint32
+	holder    uint32
 	next      uint32 // in its expiry bucket or the free list
 	newer     uint32 // in its application's list
 	older     uint32
@@ -61,6 +61,13 @@ type origin struct {
 	grant, service           string
 }
 
+// holder is what the tokens of one login have in common.
+type holder struct{ user, family string }
+
+func (h holder) clone() holder {
+	return holder{user: strings.Clone(h.user), family: strings.Clone(h.family)}
+}
+
 // tokenList is an application's tokens in log order.
 type tokenList struct{ newest, oldest uint32 }
 
@@ -71,7 +78,7 @@ func newTokens() *Tokens {
 		applications: newInterned[string](),
 		lists:        make([]tokenList, 1),
 		origins:      newInterned[origin](),
-		users:        newInterned[string](),
+		holders:      newInterned[holder](),
 	}
 }
 
@@ -102,11 +109,11 @@ func (t *Tokens) find(id events.TokenID) uint32 {
 
 func (t *Tokens) view(slot uint32) Token {
 	e := t.at(slot)
-	o := t.origins.value(e.origin)
+	o, h := t.origins.value(e.origin), t.holders.value(e.holder)
 	return Token{
 		ID: e.id, Digest: e.digest, Position: e.position, Ordinal: e.ordinal(),
 		Application: t.applications.value(o.application), Organization: o.organization,
-		Secret: o.secret, User: t.users.value(e.user), Service: o.service, Grant: o.grant, Scope: o.scope, Key: o.key,
+		Secret: o.secret, User: h.user, Service: o.service, Family: h.family, Grant: o.grant, Scope: o.scope, Key: o.key,
 		IssuedAt: e.issuedAt, ExpiresAt: e.expiresAt, Ended: e.ended(),
 	}
 }
@@ -124,7 +131,7 @@ func (t *Tokens) insert(n *Token) {
 			application: app, secret: n.Secret,
 			organization: n.Organization, scope: n.Scope, key: n.Key, grant: n.Grant, service: n.Service,
 		}, origin.clone),
-		user: t.users.acquire(n.User, strings.Clone),
+		holder: t.holders.acquire(holder{user: n.User, family: n.Family}, holder.clone),
 	}
 	if n.Ended {
 		e.end()
@@ -147,7 +154,7 @@ func (t *Tokens) remove(slot uint32) {
 	t.byID[e.id[0]].remove(tagOf(e.id), slot)
 	app := t.origins.value(e.origin).application
 	t.unlink(app, e)
-	t.users.release(e.user)
+	t.holders.release(e.holder)
 	t.origins.release(e.origin)
 	t.applications.release(app)
 	*e = entry{next: t.free}

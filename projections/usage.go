@@ -202,15 +202,18 @@ func (c *Counters) over(now time.Time, l events.Limits) int {
 
 // presented notes the use of the secret that a token was decided on.
 func (s *State) presented(at at, d *events.TokenIssued) {
-	a, ok := s.Applications.Get(d.Application)
-	if !ok || d.Secret <= 0 || a.Organization != at.organization {
-		return
+	if d.Secret <= 0 {
+		return // a public client, or a service's credential
 	}
 	second := at.time.Unix()
-	if c := s.Usage.applications[a.ID]; c != nil {
+	if c := s.Usage.applications[d.Application]; c != nil {
 		if n := len(c.secrets); n > 0 && c.secrets[n-1] == (SecretUse{d.Secret, second}) {
-			return
+			return // as with most tokens of a busy application
 		}
+	}
+	a, ok := s.Applications.Get(d.Application)
+	if !ok || a.Organization != at.organization {
+		return
 	}
 	s.Usage.edit(s.Usage.applications, a.ID).usedSecret(d.Secret, second)
 }

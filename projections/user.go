@@ -120,9 +120,9 @@ func (p *Users) backs(t *Token) bool {
 // decided reports whether a token that is issued now was decided on what still
 // holds: a password that was changed, or a disabling that was taken back, in
 // the moment before makes it dead on arrival.
-func (p *Users) decided(d *events.TokenIssued) bool {
-	u, ok := p.byID[d.User]
-	return ok && u.Version == d.UserVersion
+func (p *Users) decided(user string, version int) bool {
+	u, ok := p.byID[user]
+	return ok && u.Version == version
 }
 
 func newUsers() *Users {

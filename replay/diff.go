@@ -101,7 +101,7 @@ func (d *differ) apply(r *Record, i int) error {
 		About: about, Object: id, Name: cmp.Or(nameOf(after), nameOf(before)),
 	}
 	switch c.Kind {
-	case kindChanged:
+	case kindChanged, kindEnded:
 		c.Fields = compare(before, after)
 	case kindRotated:
 		c.Fields = rotation(e, before, after)
@@ -115,7 +115,7 @@ const (
 	kindCreated = "created"
 	kindChanged = "changed"
 	kindRotated = "rotated"
-	kindEnded   = "ended" // all tokens, not the thing itself
+	kindEnded   = "ended" // its tokens ended, not the thing itself
 	kindDeleted = "deleted"
 	kindNone    = "none"
 )

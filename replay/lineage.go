@@ -113,14 +113,28 @@ func (f *finder) lineage(now time.Time) Lineage {
 			l.Path = append(l.Path, link)
 		}
 	}
-	for _, place := range []string{secretPlace(t.Application, t.Secret+1), "retirement " + t.Key} {
-		if link, ok := f.after[place]; ok && (t.Secret > 0 || link.Role == "key") {
-			l.Path = append(l.Path, link)
-		}
+	if link, ok := f.successor(t); ok {
+		l.Path = append(l.Path, link)
+	}
+	if link, ok := f.after["retirement "+t.Key]; ok {
+		l.Path = append(l.Path, link)
 	}
 	l.addEnd()
 	slices.SortStableFunc(l.Path, func(a, b Link) int { return cmp.Compare(a.Position, b.Position) })
 	return l
+}
+
+// successor finds the event that replaced a token's secret, which may stand
+// before the token: while the two overlapped, or when it came too late.
+func (f *finder) successor(t *Token) (link Link, ok bool) {
+	if t.Secret == 0 {
+		return link, false
+	}
+	place := secretPlace(t.Application, t.Secret+1)
+	if link, ok = f.before[place]; !ok {
+		link, ok = f.after[place]
+	}
+	return link, ok
 }
 
 // addEnd marks the event that ended the token.

@@ -59,3 +59,13 @@ type benchBareCmd struct {
 }
 
 func (c *benchBareCmd) Run(ctx context.Context) error { return bench.Bare(ctx, string(c.Listen)) }
+
+// benchProxyCmd is the reverse proxy that bench compares the gateway with.
+type benchProxyCmd struct {
+	Listen   address `argv:"" required:"" placeholder:"HOST:PORT" help:"HTTP address."`
+	Upstream string  `argv:"" required:"" placeholder:"URL" help:"Where everything goes."`
+}
+
+func (c *benchProxyCmd) Run(ctx context.Context) error {
+	return bench.Proxy(ctx, string(c.Listen), c.Upstream)
+}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -50,12 +52,15 @@ func (s *server) proxy(program string, args func(file string) []string, config f
 	cmd := exec.Command(path, args(writeFile(s.t, program+".conf", config(listen, api.Listener.Addr().String())))...)
 	cmd.Dir, cmd.Env = s.t.TempDir(), append(cleanEnv(), "HOME="+s.t.TempDir(), "XDG_DATA_HOME="+s.t.TempDir(), "XDG_CONFIG_HOME="+s.t.TempDir())
 	cmd.Stdout, cmd.Stderr = s.out, s.out
+	cmd.WaitDelay = patience
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait() // it was killed
+		cmd.Process.Signal(syscall.SIGTERM) // so that it ends its own processes
+		if err := cmd.Wait(); errors.Is(err, exec.ErrWaitDelay) {
+			s.t.Errorf("%s does not end", program)
+		}
 	})
 	s.eventually(program+" listens", func() bool {
 		conn, err := net.Dial("tcp", listen)
@@ -129,7 +134,7 @@ func TestForwardAuthBehindNginx(t *testing.T) {
 	dir := t.TempDir()
 	s.proxy("nginx",
 		func(file string) []string {
-			return []string{"-c", file, "-e", "stderr", "-g", "daemon off; pid " + dir + "/pid;"}
+			return []string{"-c", file, "-e", "stderr", "-g", "daemon off; master_process off; pid " + dir + "/pid;"}
 		},
 		func(listen, api string) string {
 			temporary := ""

@@ -39,6 +39,7 @@ type cli struct {
 	HelpCmd helpCmd    `cmd:"" name:"help" help:"Show help for a command."`
 
 	BenchBare     benchBareCmd     `cmd:"" hidden:""`
+	BenchProxy    benchProxyCmd    `cmd:"" hidden:""`
 	HashPasswords hashPasswordsCmd `cmd:"" hidden:""`
 }
 

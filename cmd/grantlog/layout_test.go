@@ -45,6 +45,7 @@ var layout = []struct {
 	{"handlers/login", []string{"events", "events/erasable", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/password", "handlers/personal", "projections"}, "one judge of passwords"},
 	{"handlers/body", []string{"handlers/oauth"}, "strict JSON bodies"},
 	{"handlers/manage", []string{"events", "projections", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/authn", "handlers/consistency"}, "what management endpoints have in common"},
+	{"handlers/authentications", []string{"endpoint", "events/erasable", "handlers/egress"}, "third-party tokens, erasable like personal data"},
 	{"handlers/audit", []string{"endpoint", "events/journal"}, "shows records of the log itself"},
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/replay"
 )
 
@@ -50,7 +52,7 @@ type reader interface {
 }
 
 func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
-	q, err := c.question(time.Now())
+	q, err := c.question(time.Now().UTC().Truncate(time.Microsecond))
 	if err != nil {
 		return &usageError{err}
 	}
@@ -67,7 +69,7 @@ func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
 		}()
 	}
 	if err != nil {
-		return err
+		return readerError(err)
 	}
 	a, err := from.answer(ctx, q)
 	if err != nil {
@@ -76,12 +78,18 @@ func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
 	return a.print(p.Stdout, c.Out)
 }
 
-// readerError tells mistakes of whoever asks from failures of the log.
+// readerError says in plain words what is wrong, and tells mistakes of whoever
+// asks from failures of the log.
 func readerError(err error) error {
-	var missing *notFoundError
+	var unknown *events.UnknownTypeError
+	var gap *journal.GapError
+	var damage *journal.DamageError
+	var shortened *replay.MismatchError
 	switch {
-	case errors.As(err, &missing):
-		return err
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the log was written by a newer grantlog than this one: %w", err)
+	case errors.As(err, &gap), errors.As(err, &damage), errors.As(err, &shortened):
+		return fmt.Errorf("the log is damaged, and nothing is answered from it: %w", err)
 	case errors.Is(err, replay.ErrBeyond):
 		return &usageError{err}
 	case errors.Is(err, replay.ErrOrder):

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"path/filepath"
 
-	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
@@ -31,7 +32,11 @@ func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func(
 			return nil, nil, err
 		}
 	}
-	j, done, err := openLog(ctx, &c.Log, &c.General, p)
+	read := p
+	if atRest && slog.Level(c.General.LogLevel) > slog.LevelDebug {
+		read.Stderr = io.Discard // what goes wrong is told at the end, once
+	}
+	j, done, err := openLog(ctx, &c.Log, &c.General, read)
 	var inUse *inUseError
 	if errors.As(err, &inUse) && inUse.URL != "" {
 		err = fmt.Errorf("%w (replay --url %s --admin-file %s)", err, inUse.URL, filepath.Join(inUse.Dir, "admin.json"))
@@ -69,11 +74,11 @@ func (h *history) answer(ctx context.Context, q question) (answer, error) {
 		return h.impact(ctx, q)
 	case aboutDiff:
 		d, err := replay.FindDiff(ctx, h.log, q.at, q.until, h.bar.at)
-		return diffAnswer{d}, newerLog(err)
+		return diffAnswer{d}, err
 	}
 	past, err := replay.At(ctx, h.log, projections.New(), q.at, h.bar.at)
 	if err != nil {
-		return nil, newerLog(err)
+		return nil, err
 	}
 	s := past.State
 	view := stateView{s, replay.Bound{Position: s.Position, Time: q.judged(s.Time)}}
@@ -90,19 +95,10 @@ func (h *history) answer(ctx context.Context, q question) (answer, error) {
 
 func (h *history) lineage(ctx context.Context, q question) (answer, error) {
 	l, ok, err := replay.FindLineage(ctx, replay.HistoryOf(h.log, q.at, h.bar.at), q.token, q.judged(q.at.Time))
-	return lineageAnswerOf(q, l, ok, newerLog(err))
+	return lineageAnswerOf(q, l, ok, err)
 }
 
 func (h *history) impact(ctx context.Context, q question) (answer, error) {
 	m, err := replay.FindImpact(ctx, replay.HistoryOf(h.log, q.at, h.bar.at), q.suspect, q.judged(q.at.Time))
-	return impactAnswerOf(q, m, newerLog(err))
-}
-
-// newerLog says in plain words that a log goes beyond what this program knows.
-func newerLog(err error) error {
-	var unknown *events.UnknownTypeError
-	if errors.As(err, &unknown) {
-		return fmt.Errorf("the log was written by a newer grantlog than this one: %w", err)
-	}
-	return err
+	return impactAnswerOf(q, m, err)
 }

@@ -97,7 +97,7 @@ func (a impactAnswer) print(w io.Writer, form outForm) error {
 		t.asOf(a.AsOf)
 		t.row("tokens", fmt.Sprintf("%d issued: %d live, %d revoked, %d expired", a.Issued, a.Live, a.Revoked, a.Expired))
 		if len(a.Tokens) > 0 {
-			t.head("JTI", "APPLICATION", "SECRET", "ISSUED", "EXPIRES", "STATUS", "ENDS", "WHY", "AT", "SCOPE")
+			t.head("JTI", "APPLICATION", "SECRET", "ISSUED", "EXPIRES", "STATUS", "ENDS", "WHY", "POSITION", "SCOPE")
 		}
 		for _, token := range a.Tokens {
 			ends, why, position := token.ExpiresAt, "", ""
@@ -133,10 +133,10 @@ func (a diffAnswer) print(w io.Writer, form outForm) error {
 		t.row("to", fmt.Sprintf("position %d, %s", a.To.Position, cellText(a.To.Time)))
 		t.row("changes", len(a.Changes))
 		if len(a.Changes) > 0 {
-			t.head("POSITION", "TIME", "CHANGE", "WHAT", "ID", "NAME", "BY", "REQUEST")
+			t.head("POSITION", "TIME", "CHANGE", "EVENT", "ID", "NAME", "BY", "REQUEST")
 		}
 		for _, c := range a.Changes {
-			t.row(c.Position, c.Time, c.Kind, c.About, c.Object, c.Name, actorText(c.Step), c.Correlation)
+			t.row(c.Position, c.Time, c.Kind, string(c.Type), c.Object, c.Name, actorText(c.Step), c.Correlation)
 			for _, f := range c.Fields {
 				fmt.Fprintf(t.w, "\t\t\t%s: %s → %s\n", f.Name, fieldText(f.From), fieldText(f.To))
 			}

@@ -116,7 +116,7 @@ func (g *gathering) history() (replay.History, error) {
 		seen[e.ID] = true
 		event, err := e.event(confidential)
 		if err != nil {
-			return nil, fmt.Errorf("position %d: %w", e.Position, newerLog(err))
+			return nil, fmt.Errorf("position %d: %w", e.Position, err)
 		}
 		if n := len(records); n == 0 || records[n-1].Position != e.Position {
 			records = append(records, &replay.Record{Position: e.Position})

@@ -220,7 +220,12 @@ func (r *replica) close() error {
 		errs = append(errs, r.follower.Close(ctx))
 	}
 	if r.journal != nil {
-		errs = append(errs, closeJournal(r.journal))
+		if err := closeJournal(r.journal); r.site.embedded.single() {
+			errs = append(errs, err)
+		} else if err != nil {
+			// The rest of the cluster is gone first. Whoever waits was told.
+			r.log.Warn("the log did not answer at the end", "error", err)
+		}
 	}
 	return errors.Join(errs...)
 }

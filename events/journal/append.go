@@ -8,6 +8,9 @@ import (
 	"github.com/grantlog/grantlog/events"
 )
 
+// usualEvent is room for the encoding of most events, in bytes.
+const usualEvent = 640
+
 // Caps of a page, and of what may wait for one subject's committer.
 const (
 	maxPageEvents   = 1000
@@ -114,7 +117,7 @@ func (j *Journal) encode(evs []*events.Event) (*entry, error) {
 	}
 	e := &entry{encoded: make([][]byte, len(evs)), done: make(chan outcome, 1)}
 	for i, ev := range evs {
-		b, err := events.AppendEvent(nil, ev)
+		b, err := events.AppendEvent(make([]byte, 0, usualEvent), ev)
 		if err != nil {
 			return nil, err
 		}

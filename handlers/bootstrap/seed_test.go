@@ -23,6 +23,10 @@ func acme() bootstrap.Organization {
 	return bootstrap.Organization{
 		ID: "acme", Name: "Acme", PartnerID: "10000", Limits: events.Limits{PerMinute: 500},
 		Scopes: []events.Scope{{Name: "read:customers", Routes: []string{"GET /api/v1/customers/*"}}, {Name: "write:customers"}},
+		Upstreams: []events.Upstream{{
+			Name: "api", URL: "http://127.0.0.1:9001", Paths: []string{"/api/v1/*"}, Private: true,
+			Headers: []events.UpstreamHeader{{Name: "X-Provider", Value: "Bearer ${f4w_access_token}"}},
+		}},
 		Applications: []bootstrap.Application{
 			{Name: "Production Integration", ClientID: "app_demo", Secret: demoSecret, Scopes: []string{"read:customers"}},
 			{Name: "Mobile", GrantTypes: []string{"password"}},
@@ -63,6 +67,30 @@ func TestSeedIsAppliedOnce(t *testing.T) {
 	}
 }
 
+// Upstreams come from the file alone: what is taken out of it is gone.
+func TestSeededUpstreamsAreAllThereAre(t *testing.T) {
+	r := newReplica(t, journaltest.New(t))
+	upstreams := func() (names []string) {
+		r.config.Emit.View(func(s *projections.State) {
+			o, _ := s.Organizations.Get("acme")
+			for _, u := range o.Upstreams {
+				names = append(names, u.Name)
+			}
+		})
+		return names
+	}
+	r.seed(acme())
+	if got := upstreams(); !slices.Equal(got, []string{"api"}) {
+		t.Errorf("upstreams %v", got)
+	}
+	without := acme()
+	without.Upstreams = nil
+	r.seed(without)
+	if got := upstreams(); len(got) != 0 {
+		t.Errorf("upstreams %v are left", got)
+	}
+}
+
 func TestManyReplicasSeedAtOnce(t *testing.T) {
 	env := journaltest.New(t)
 	replicas := make([]*replica, 4)
@@ -86,7 +114,7 @@ func TestManyReplicasSeedAtOnce(t *testing.T) {
 	if len(r.listed("acme")) != 3 || !r.accepts("app_demo", demoSecret) {
 		t.Errorf("%d applications", len(r.listed("acme")))
 	}
-	if got, want := r.last(), events.Position(1+1+1+3); got != want {
+	if got, want := r.last(), events.Position(1+1+1+1+3); got != want {
 		t.Errorf("%d records, want %d", got, want)
 	}
 }

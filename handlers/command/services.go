@@ -16,7 +16,7 @@ const maxCredentials = 100
 
 var (
 	uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	// plainName is what stands in the path of a call as it is.
+	// plainName is what stands in a path or a placeholder as it is.
 	plainName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 

@@ -21,8 +21,7 @@ const (
 )
 
 var (
-	upstreamName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	headerName   = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
+	headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 	// placeholder is what the gateway fills in.
 	placeholder = regexp.MustCompile(`\$\{[A-Za-z0-9_-]{1,64}_access_token\}`)
 )
@@ -50,7 +49,7 @@ func checkUpstreams(upstreams []events.Upstream) error {
 	names := map[string]bool{}
 	for i, u := range upstreams {
 		switch {
-		case !upstreamName.MatchString(u.Name) || names[u.Name]:
+		case !plainName.MatchString(u.Name) || names[u.Name]:
 			return Invalid("upstreams[%d].name must be 1 to 64 of A-Z, a-z, 0-9, _ and -, and used once", i)
 		case !validUpstreamURL(u.URL):
 			return Invalid("upstreams[%d].url must be an absolute http or https URL without user and fragment", i)

@@ -13,7 +13,10 @@ const (
 	// reportEvery is how long other replicas may not know of calls that bring
 	// nobody near a limit.
 	reportEvery = time.Second
-	// lastReport bounds the account of a server that stops.
+	// reportWithin is how long an account, and whoever waits for it, waits for
+	// the log.
+	reportWithin = 10 * time.Second
+	// lastReport is how long a server that stops waits for it.
 	lastReport = 5 * time.Second
 )
 
@@ -56,6 +59,8 @@ func (g *Guard) report(ctx context.Context) {
 
 // write appends an account and lets the log judge the calls that wait for it.
 func (g *Guard) write(ctx context.Context, a *account) error {
+	ctx, cancel := context.WithTimeout(ctx, reportWithin)
+	defer cancel()
 	_, err := g.Emit.Do(ctx, emit.Meta{}, func(*projections.State, time.Time) (command.Decision, error) {
 		return command.RecordUsage(a.number, a.usage())
 	})

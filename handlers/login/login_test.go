@@ -145,7 +145,7 @@ func TestABurstOfSuccesses(t *testing.T) {
 	r := s.replica()
 	r.create("agent@example.com")
 	var wg sync.WaitGroup
-	for range 25 {
+	for range 15 {
 		wg.Go(func() {
 			if _, err := r.try("agent@example.com", right, "192.0.2.1"); err != nil {
 				t.Error(err)

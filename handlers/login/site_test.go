@@ -56,7 +56,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	// Not near midnight, but where a test moves there.
-	noon := time.Now().UTC().Truncate(24*time.Hour).Add(36 * time.Hour)
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)
 	s.pass(time.Until(noon))
 	return s
 }

@@ -22,7 +22,11 @@ const (
 	late   = `{"code":504,"message":"The upstream did not answer in time"}`
 )
 
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// hang reads the call, so that it learns of its end, and no more.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
 
 // An upstream that gives no answer: 502 or 504, in grantlog's own words.
 func TestUpstreamsThatFail(t *testing.T) {

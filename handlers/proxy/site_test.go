@@ -52,6 +52,7 @@ func newFace(t *testing.T, to proxy.Target, bounds proxy.Config) *face {
 	f.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	router := echo.New()
 	router.HTTPErrorHandler = oauth.ErrorHandler(quiet)
+	router.IPExtractor = echo.ExtractIPDirect()
 	pass := guard.Pass{Service: &projections.Service{ID: "5"}}
 	router.Any("/call", func(c echo.Context) error {
 		oauth.RequestID(c)

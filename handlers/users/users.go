@@ -2,10 +2,11 @@
 //
 // Whoever calls sees the users of its own organization; what belongs to another
 // is not found. A caller with grantlog:admin sees every organization, and one
-// of them with ?organization=. A write is answered once its own event is
-// applied here: the answer shows what the log made of it, and carries its
-// Consistency-Token. Addresses are opened for an answer and kept nowhere;
-// passwords are never answered.
+// of them with ?organization=. Reads take ?as_of= and then show the past. A
+// write is answered once its own event is applied here: the answer shows what
+// the log made of it, and carries its Consistency-Token. Addresses are opened
+// for an answer and kept nowhere; those of the deleted are not to be had, of
+// their past neither. Passwords are never answered.
 package users
 
 import (
@@ -16,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
@@ -32,6 +34,7 @@ import (
 type Endpoint struct {
 	Authn   *authn.Authenticator
 	Emit    *emit.Emitter
+	AsOf    *asof.Reader
 	Cursors *page.Cursors
 	People  *personal.Directory
 	Office  *enroll.Office
@@ -79,8 +82,8 @@ func answerOf(u *projections.User, email string) user {
 }
 
 // find returns a user within an organization or authn.Everywhere.
-func (e *Endpoint) find(organization, id string) (u *projections.User, err error) {
-	e.Emit.View(func(s *projections.State) {
+func find(view func(func(*projections.State)), organization, id string) (u *projections.User, err error) {
+	view(func(s *projections.State) {
 		if organization != authn.Everywhere {
 			u, err = command.FindUser(s, organization, id)
 			return
@@ -93,10 +96,9 @@ func (e *Endpoint) find(organization, id string) (u *projections.User, err error
 	return u, err
 }
 
-// show answers with a user as the state has it now; one that another write
-// ended meanwhile is not found.
-func (e *Endpoint) show(c echo.Context, status int, organization, id string) error {
-	u, err := e.find(organization, id)
+// show answers with a user as a state has it.
+func (e *Endpoint) show(c echo.Context, status int, view func(func(*projections.State)), organization, id string) error {
+	u, err := find(view, organization, id)
 	if err != nil {
 		return err
 	}
@@ -113,7 +115,11 @@ func (e *Endpoint) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.show(c, http.StatusOK, organization, c.Param("id"))
+	at, err := e.AsOf.Query(c)
+	if err != nil {
+		return err
+	}
+	return e.show(c, http.StatusOK, at.View, organization, c.Param("id"))
 }
 
 // list answers in order of creation; an administrator's list of every
@@ -123,17 +129,21 @@ func (e *Endpoint) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	at, err := e.AsOf.Query(c)
+	if err != nil {
+		return err
+	}
 	query, err := page.Query(c.Request())
 	if err != nil {
 		return err
 	}
-	bound := []string{"users", organization}
+	bound := []string{"users", organization, at.AsOf}
 	request, err := e.Cursors.Parse(query, bound...)
 	if err != nil {
 		return err
 	}
 	var found []*projections.User
-	e.Emit.View(func(s *projections.State) {
+	at.View(func(s *projections.State) {
 		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Users.After)
 	})
 	answer := usersPage{Users: []user{}}

@@ -58,7 +58,7 @@ func (e *Endpoint) create(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, "/oauth/users/"+id)
-	return e.show(c, http.StatusCreated, p.Organization, id)
+	return e.show(c, http.StatusCreated, e.Emit.View, p.Organization, id)
 }
 
 // update changes the profile first and ends tokens last: what is refused, or
@@ -77,7 +77,7 @@ func (e *Endpoint) update(c echo.Context) error {
 			return err
 		}
 	}
-	u, err := e.find(organization, c.Param("id"))
+	u, err := find(e.Emit.View, organization, c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (e *Endpoint) update(c echo.Context) error {
 			return err
 		}
 	}
-	return e.show(c, http.StatusOK, u.Organization, u.ID)
+	return e.show(c, http.StatusOK, e.Emit.View, u.Organization, u.ID)
 }
 
 func (e *Endpoint) delete(c echo.Context) error {
@@ -110,7 +110,7 @@ func (e *Endpoint) delete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	u, err := e.find(organization, c.Param("id"))
+	u, err := find(e.Emit.View, organization, c.Param("id"))
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,16 @@ func Bare(ctx context.Context, listen string) error {
 		}
 		return c.JSONBlob(http.StatusOK, answer)
 	})
+	return listenAndServe(ctx, listen, e)
+}
+
+// listenAndServe serves a handler until ctx ends.
+func listenAndServe(ctx context.Context, listen string, handler http.Handler) error {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan error, 1)
 	defer context.AfterFunc(ctx, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)

@@ -14,6 +14,11 @@ func (r *run) compare(ctx context.Context, name string, server *process, prepare
 		return nil, err
 	}
 	defer bare.stop()
+	return r.race(ctx, name, bare, server, prepare)
+}
+
+// race is compare with any server that accepts the same requests.
+func (r *run) race(ctx context.Context, name string, bare, server *process, prepare func(context.Context, *load) (call, error)) (*comparison, error) {
 	load := r.newLoad()
 	defer load.close()
 	both := &comparison{}

@@ -28,6 +28,7 @@ const (
 // body.
 type call struct {
 	path   string
+	query  string // of the URL
 	header http.Header
 	count  int // of bodies; 0: as many as wanted
 	body   func(i int) string
@@ -86,8 +87,8 @@ func (l *load) drive(ctx context.Context, p *process, c call) (phase, error) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for i := range workers {
+		workers[i] = *newWorker(l, p, c)
 		w := &workers[i]
-		*w = worker{transport: l.transport, call: c, url: &url.URL{Scheme: "http", Host: p.address, Path: c.path}}
 		wg.Go(func() {
 			for time.Since(began) < l.duration && bounded.Err() == nil {
 				n := int(next.Add(1)) - 1
@@ -118,6 +119,13 @@ type worker struct {
 	latencies []time.Duration
 	failed    int
 	errors    []string
+}
+
+func newWorker(l *load, p *process, c call) *worker {
+	return &worker{
+		transport: l.transport, call: c,
+		url: &url.URL{Scheme: "http", Host: p.address, Path: c.path, RawQuery: c.query},
+	}
 }
 
 func (w *worker) send(ctx context.Context, n int) {

@@ -36,24 +36,25 @@ func replayLog(ctx context.Context, r *run) (result, error) {
 	if err := l.open(ctx, l.build); err != nil {
 		return result{}, err
 	}
-	var raw, checked, folded []time.Duration
+	var raw, checked, folded []cost
 	for round := range r.Rounds {
 		for _, step := range []struct {
 			read func(context.Context, *nats.Conn, *journal.Journal) error
-			took *[]time.Duration
+			cost *[]cost
 		}{{l.readRaw, &raw}, {l.readChecked, &checked}, {l.fold, &folded}} {
-			took, err := l.time(ctx, step.read)
+			c, err := l.time(ctx, step.read)
 			if err != nil {
 				return result{}, err
 			}
-			*step.took = append(*step.took, took)
+			*step.cost = append(*step.cost, c)
 		}
-		r.progress("replay: round %d of %d: %v, raw read %v", round+1, r.Rounds, folded[round], raw[round])
+		r.progress("replay: round %d of %d: %v, raw read %v", round+1, r.Rounds, folded[round].took, raw[round].took)
 	}
-	seconds := func(d *time.Duration) float64 { return d.Seconds() }
+	seconds := func(c *cost) float64 { return c.took.Seconds() }
 	whole := median(folded, seconds)
 	return result{Figures: []figure{
 		{fmt.Sprintf("to fold %d issuances", r.Issuances), whole, "s"},
+		{"CPU time of that, server and collector included", median(folded, func(c *cost) float64 { return c.cpu.Seconds() }), "s"},
 		{"issuances folded in a second", float64(r.Issuances) / whole, ""},
 		{"share of an ordered read of the stream", 100 * median(raw, seconds) / whole, "%"},
 		{"share of that read with all checks", 100 * median(checked, seconds) / whole, "%"},
@@ -99,14 +100,24 @@ func (l *logOnDisk) open(ctx context.Context, use func(context.Context, *nats.Co
 	return j.Close(ctx)
 }
 
+// cost is what a read took of the clock and of the processors.
+type cost struct {
+	took time.Duration
+	cpu  time.Duration // 0 where it cannot be told
+}
+
 // time measures a read on a server of its own.
-func (l *logOnDisk) time(ctx context.Context, read func(context.Context, *nats.Conn, *journal.Journal) error) (took time.Duration, err error) {
+func (l *logOnDisk) time(ctx context.Context, read func(context.Context, *nats.Conn, *journal.Journal) error) (c cost, err error) {
 	err = l.open(ctx, func(ctx context.Context, conn *nats.Conn, j *journal.Journal) error {
+		cpu, _ := cpuTime(os.Getpid())
 		began := time.Now()
-		defer func() { took = time.Since(began) }()
-		return read(ctx, conn, j)
+		err := read(ctx, conn, j)
+		c.took = time.Since(began)
+		after, _ := cpuTime(os.Getpid())
+		c.cpu = after - cpu
+		return err
 	})
-	return took, err
+	return c, err
 }
 
 // build writes the log as a busy server does: many callers, one issuance each.

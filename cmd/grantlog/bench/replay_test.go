@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -20,7 +21,7 @@ func TestReplayLog(t *testing.T) {
 	}
 	for _, f := range got.Figures {
 		t.Log(f)
-		if f.Value <= 0 {
+		if f.Value <= 0 && !strings.HasPrefix(f.Name, "CPU") { // a short read is less than a tick
 			t.Errorf("%s: %v", f.Name, f.Value)
 		}
 	}

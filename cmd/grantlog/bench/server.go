@@ -45,12 +45,12 @@ func (c credentials) form() http.Header {
 }
 
 // serve starts a server and reads its administrator's credentials.
-func (r *run) serve(ctx context.Context) (*server, error) {
+func (r *run) serve(ctx context.Context, more ...string) (*server, error) {
 	dir, err := r.dataDir()
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.start(ctx, "serve", "--data", dir)
+	p, err := r.start(ctx, "serve", append([]string{"--data", dir}, more...)...)
 	if err != nil {
 		return nil, err
 	}
