@@ -39,6 +39,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/keys"
 	"github.com/grantlog/grantlog/handlers/login"
 	"github.com/grantlog/grantlog/handlers/metadata"
+	"github.com/grantlog/grantlog/handlers/metrics"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/openapi"
 	"github.com/grantlog/grantlog/handlers/page"
@@ -59,8 +60,8 @@ import (
 	"github.com/grantlog/grantlog/projections/follow"
 )
 
-// Config is what a server is made of. All fields but TrustedProxies and
-// HashWorker are required.
+// Config is what a server is made of. All fields but TrustedProxies,
+// HashWorker and Metrics are required.
 type Config struct {
 	Journal  *journal.Journal
 	Follower *follow.Follower
@@ -74,6 +75,7 @@ type Config struct {
 	MaxStaleness   time.Duration // how late a replica may show the log
 	KeyRotation    time.Duration // age at which a signing key is replaced
 	HashWorker     []string      // command that hashes passwords; see password.Config
+	Metrics        *metrics.Metrics
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -239,6 +241,9 @@ func newEcho(cfg Config) *echo.Echo {
 			}))
 		}
 		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
+	}
+	if cfg.Metrics != nil {
+		e.Use(cfg.Metrics.Requests)
 	}
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}), nameRequest)
 	return e

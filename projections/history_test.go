@@ -119,6 +119,8 @@ type generator struct {
 	latest time.Duration // log time
 	tokens []*events.TokenIssued
 	keys   int
+
+	families []drawnFamily
 }
 
 var (
@@ -140,7 +142,7 @@ func (g *generator) page() page {
 	if rapid.IntRange(0, 9).Draw(g.t, "foreign") == 0 {
 		org = g.organization()
 	}
-	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection"}).Draw(g.t, "kind") {
+	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection", "refresh", "refresh", "refresh", "refresh"}).Draw(g.t, "kind") {
 	case "issue":
 		return on(org, g.now, g.issues(app)...)
 	case "revoke":
@@ -177,6 +179,8 @@ func (g *generator) page() page {
 		return g.user()
 	case "connection":
 		return g.connection(org)
+	case "refresh":
+		return g.refresh(org, app)
 	}
 	return on(org, g.now, created(app, app == "pub"))
 }
@@ -251,8 +255,8 @@ func accounted(replica string, report uint64, after time.Duration, usage ...even
 }
 
 // drawn returns a history and where to cut it.
-func drawn(t *rapid.T) (pages []page, cut int) {
-	pages = histories(60).Draw(t, "history")
+func drawn(t *rapid.T, histories *rapid.Generator[[]page]) (pages []page, cut int) {
+	pages = histories.Draw(t, "history")
 	return pages, rapid.IntRange(0, len(pages)).Draw(t, "cut")
 }
 

@@ -107,6 +107,7 @@ func (m *model) ownedUser(p page, id string) *modelUser {
 
 func (m *model) endUser(id string, u *modelUser) {
 	u.version++
+	m.endFamilies("", id)
 	for _, t := range m.tokens {
 		if t.User == id {
 			t.dead = true

@@ -20,6 +20,7 @@ type model struct {
 	apps     map[string]*modelApp
 	services map[string]*modelService
 	users    map[string]*modelUser
+	families map[string]*modelFamily
 	handles  map[string]string // → user, "ended" before it until it is erased
 	endings  map[string]string // handle → organization
 	tokens   map[events.TokenID]*modelToken
@@ -62,10 +63,12 @@ func (m *model) event(p page, d events.Data) {
 	case *events.ApplicationDeleted:
 		if a := m.owned(p, d.ID); a != nil {
 			delete(m.apps, d.ID)
+			m.endFamilies(d.ID, "")
 			m.each(d.ID, func(t *modelToken) { t.dead = true })
 		}
 	case *events.ApplicationTokensRevoked:
 		if a := m.owned(p, d.ID); a != nil {
+			m.endFamilies(d.ID, "")
 			m.each(d.ID, func(t *modelToken) { t.dead = true })
 		}
 	case *events.SecretRotated:
@@ -75,6 +78,7 @@ func (m *model) event(p page, d events.Data) {
 	default:
 		m.service(p, d)
 		m.user(p, d)
+		m.refresh(p, d)
 	case *events.TokenRevoked:
 		if t := m.tokens[d.ID]; t != nil && t.organization == p.organization && t.Application == d.Application {
 			t.dead = true
@@ -138,6 +142,10 @@ func (m *model) issue(p page, d *events.TokenIssued) {
 		t.dead = true
 	}
 	t.dead = t.dead || d.User != "" && !m.loggedIn(p, d)
+	if d.Family != "" {
+		f := m.families[d.Family]
+		t.dead = t.dead || f == nil || f.organization != p.organization || f.Application != d.Application || !m.refreshable(f, p.time)
+	}
 	m.tokens[d.ID] = t
 	m.order = append(m.order, d.ID)
 }
@@ -153,19 +161,25 @@ func (m *model) liveness(id events.TokenID, now time.Time) projections.Liveness 
 	return projections.Live
 }
 
-func TestStateEqualsModel(t *testing.T) {
+func TestStateEqualsModel(t *testing.T) { checkAgainstModel(t, histories(60)) }
+
+func TestRefreshTokensEqualModel(t *testing.T) { checkAgainstModel(t, refreshHistories(30)) }
+
+func checkAgainstModel(t *testing.T, histories *rapid.Generator[[]page]) {
 	rapid.Check(t, func(t *rapid.T) {
-		pages := histories(60).Draw(t, "history")
+		pages := histories.Draw(t, "history")
 		s := projections.New()
 		m := &model{
 			apps: map[string]*modelApp{}, services: map[string]*modelService{},
 			users: map[string]*modelUser{}, handles: map[string]string{}, endings: map[string]string{},
+			families: map[string]*modelFamily{},
 			tokens: map[events.TokenID]*modelToken{},
 		}
 		for _, p := range pages {
 			apply(t, s, p)
 			m.apply(p)
 			compareTokens(t, s, m)
+			compareFamilies(t, s, m)
 		}
 	})
 }
@@ -182,7 +196,7 @@ func compareTokens(t *rapid.T, s *projections.State, m *model) {
 			if w := m.liveness(id, now); l != w {
 				t.Fatalf("token %v at %v is %v, want %v: %+v", id, now, l, w, got)
 			}
-			if got.Scope != want.Scope || got.User != want.User || got.Service != want.Service || got.Organization != want.organization {
+			if got.Scope != want.Scope || got.User != want.User || got.Family != want.Family || got.Service != want.Service || got.Organization != want.organization {
 				t.Fatalf("token %v is %+v, want %+v", id, got, want)
 			}
 		}
@@ -236,7 +250,7 @@ func compareListing(t *rapid.T, s *projections.State, m *model, app string) {
 
 func TestEndedStaysEnded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pages, _ := drawn(t)
+		pages, _ := drawn(t, histories(60))
 		s := projections.New()
 		ended := map[events.TokenID]bool{}
 		var ids []events.TokenID

@@ -37,9 +37,13 @@ func restored(t require, snapshot []byte) *projections.State {
 
 // A snapshot anywhere, restored, goes on as if nothing had happened, and the
 // frozen copy does not notice what is applied after it was taken.
-func TestReplayEqualsSnapshotAndTail(t *testing.T) {
+func TestReplayEqualsSnapshotAndTail(t *testing.T) { checkSnapshots(t, histories(60)) }
+
+func TestRefreshTokensSurviveSnapshots(t *testing.T) { checkSnapshots(t, refreshHistories(30)) }
+
+func checkSnapshots(t *testing.T, histories *rapid.Generator[[]page]) {
 	rapid.Check(t, func(t *rapid.T) {
-		pages, cut := drawn(t)
+		pages, cut := drawn(t, histories)
 		s := replayed(t, pages[:cut])
 		atCut := s.Hash()
 		frozen := s.Freeze()
@@ -197,11 +201,17 @@ func FuzzDecodeSnapshot(f *testing.F) {
 	})
 }
 
+func familyToken(n int, family string) *events.TokenIssued {
+	d := issued(n, "a3", 1, time.Minute, time.Hour)
+	d.User, d.UserVersion, d.Family = "u9", 1, family
+	return d
+}
+
 var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; an existing one is never changed")
 
 // A change of the canonical form, or of the fold, raises the schema.
 func TestGoldenSnapshot(t *testing.T) {
-	const file = "testdata/snapshot.v4"
+	const file = "testdata/snapshot.v5"
 	pages := append(longHistory(40),
 		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
 		on("", time.Minute,
@@ -225,6 +235,12 @@ func TestGoldenSnapshot(t *testing.T) {
 		on("acme", time.Minute, failed(1), failed(1), failed(2)),
 		on("acme", time.Minute, &events.ProviderSet{Name: "f4w", ProviderSettings: events.ProviderSettings{TokenURL: "https://provider.example"}}),
 		on("acme", time.Minute, &events.AuthenticationAdded{ID: "c1", Provider: "f4w", Tokens: []byte("sealed"), ExpiresAt: 1}),
+		on("acme", time.Minute, &events.AuthenticationLeased{ID: "c1", Until: 2, Key: "k"}),
+		on("acme", time.Minute, created("a3", false), userCreated("u9", "h9")),
+		on("acme", time.Minute, familyBegun("f1", "a3", 1, "u9", time.Minute, time.Hour), familyBegun("f2", "a3", 1, "u9", time.Minute, time.Hour)),
+		on("acme", time.Minute, presented("f1", 0, "a3", 1, ""), presented("f1", 1, "a3", 1, "k")),
+		on("acme", time.Minute, presented("f2", 0, "a3", 1, ""), presented("f2", 0, "a3", 1, "")),
+		on("acme", time.Minute, familyToken(2000, "f1"), familyToken(2001, "f1")),
 	)
 	got := encoded(t, replayed(t, pages).Freeze())
 	want, err := os.ReadFile(file)

@@ -31,6 +31,8 @@ type counter struct {
 	tallies map[string]*Tally
 	due     []deadline
 	now     time.Time // the log's time, and no earlier than the first moment
+
+	ending projections.Ending // what the event that is being applied ends, if anything
 }
 
 // deadline is a time at which secrets of an application end by themselves.
@@ -67,13 +69,13 @@ func (c *counter) tally(client Client) *Tally {
 // the live tokens that it may end.
 func (c *counter) before(e *events.Event) (live map[Client]int) {
 	c.advance(e.Time)
-	n, ok := projections.EndingOf(0, 0, e)
-	if !ok {
+	ends := false
+	if c.ending, ends = c.state.EndingOf(0, 0, e); !ends {
 		return nil
 	}
 	live = map[Client]int{}
-	for _, client := range c.concerned(n) {
-		live[client] = c.liveOf(client, n)
+	for _, client := range c.concerned(c.ending) {
+		live[client] = c.liveOf(client, c.ending)
 	}
 	return live
 }
@@ -81,11 +83,9 @@ func (c *counter) before(e *events.Event) (live map[Client]int) {
 // after counts what the event that was applied changed.
 func (c *counter) after(r *Record, i int, live map[Client]int) {
 	e := &r.Events[i]
-	if n, ok := projections.EndingOf(0, 0, e); ok {
-		for client, before := range live {
-			if ended := before - c.liveOf(client, n); ended > 0 {
-				c.tally(client).Revoked += ended
-			}
+	for client, before := range live {
+		if ended := before - c.liveOf(client, c.ending); ended > 0 {
+			c.tally(client).Revoked += ended
 		}
 	}
 	switch d := e.Data.(type) {

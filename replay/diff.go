@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
@@ -31,7 +30,7 @@ type Bound struct {
 type Change struct {
 	Step
 	Kind   string  `json:"kind"`   // created, changed, rotated, ended, deleted or, of an event that came too late, none
-	About  string  `json:"about"`  // application, organization, service, user, key, sealing
+	About  string  `json:"about"`  // the kind of thing; see things
 	Object string  `json:"object"` // its id
 	Name   string  `json:"name,omitempty"`
 	Fields []Field `json:"fields,omitempty"`
@@ -86,27 +85,27 @@ type differ struct {
 func (d *differ) apply(r *Record, i int) error {
 	e := &r.Events[i]
 	about, id := aboutOf(e)
-	before := find(d.state, about, id)
-	live := d.count.before(e)
+	before := find(d.state, about, e, id)
+	c := d.count.before(r.Position, i, e)
 	if err := r.apply(d.state, i); err != nil {
 		return err
 	}
-	d.count.after(r, i, live)
+	d.count.after(r, i, c)
 	if about == "" {
 		return nil
 	}
-	after := find(d.state, about, id)
-	c := Change{
+	after := find(d.state, about, e, id)
+	change := Change{
 		Step: stepOf(r.Position, e), Kind: kindOf(e, before, after),
 		About: about, Object: id, Name: cmp.Or(nameOf(after), nameOf(before)),
 	}
-	switch c.Kind {
+	switch change.Kind {
 	case kindChanged, kindEnded:
-		c.Fields = compare(before, after)
+		change.Fields = compare(before, after)
 	case kindRotated:
-		c.Fields = rotation(e, before, after)
+		change.Fields = rotation(e, before, after)
 	}
-	d.changes = append(d.changes, c)
+	d.changes = append(d.changes, change)
 	return nil
 }
 
@@ -140,15 +139,4 @@ func kindOf(e *events.Event, before, after any) string {
 		return kindEnded
 	}
 	return kindChanged
-}
-
-// aboutOf says what kind of thing an event changes, and which. Tokens, usage
-// and the like are counted instead.
-func aboutOf(e *events.Event) (about, id string) {
-	about, _, _ = strings.Cut(string(e.Data.EventType()), ".")
-	switch about {
-	case "token", "usage", "beacon", "login":
-		return "", ""
-	}
-	return about, idOf(e.Data)
 }

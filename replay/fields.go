@@ -10,31 +10,57 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// idOf returns the id of what an event is about: its first field.
+// idOf returns the id or name of what an event is about.
 func idOf(d events.Data) string {
-	if f := reflect.ValueOf(d).Elem().FieldByName("ID"); f.Kind() == reflect.String {
-		return f.String()
+	v := reflect.ValueOf(d).Elem()
+	for _, name := range []string{"ID", "Name"} {
+		if f := v.FieldByName(name); f.Kind() == reflect.String {
+			return f.String()
+		}
 	}
 	return ""
 }
 
-// find returns the value of a thing, an immutable pointer; nil if there is
-// none.
-func find(s *projections.State, about, id string) any {
-	switch about {
-	case "organization":
-		return known(s.Organizations.Get(id))
-	case "application":
-		return known(s.Applications.Get(id))
-	case "service":
-		return known(s.Services.Get(id))
-	case "user":
-		return known(s.Users.Get(id))
-	case "key":
-		return known(s.Keys.Get(id))
-	case "sealing":
+// things find the value of a thing of an organization, an immutable pointer, by
+// its kind and id; nil if there is none. The kind is the first word of the
+// types of its events.
+var things = map[string]func(s *projections.State, organization, id string) any{
+	"organization":   func(s *projections.State, _, id string) any { return known(s.Organizations.Get(id)) },
+	"application":    func(s *projections.State, _, id string) any { return known(s.Applications.Get(id)) },
+	"service":        func(s *projections.State, _, id string) any { return known(s.Services.Get(id)) },
+	"user":           func(s *projections.State, _, id string) any { return known(s.Users.Get(id)) },
+	"authentication": func(s *projections.State, _, id string) any { return known(s.Connections.Get(id)) },
+	"key":            func(s *projections.State, _, id string) any { return known(s.Keys.Get(id)) },
+	"provider": func(s *projections.State, organization, id string) any {
+		return known(s.Connections.Provider(organization, id))
+	},
+	"sealing": func(s *projections.State, _, id string) any {
 		_, ok := s.Keys.Sealing()[id]
 		return known(dataKey, ok)
+	},
+}
+
+// routine are the kinds of events that are counted or left out: tokens, usage
+// and what replicas do by themselves.
+var routine = []string{"token", "refresh", "usage", "login", "beacon"}
+
+// aboutOf says what kind of thing an event changes, and which; nothing for what
+// is routine.
+func aboutOf(e *events.Event) (about, id string) {
+	about, _, _ = strings.Cut(string(e.Data.EventType()), ".")
+	switch e.Data.(type) {
+	case *events.AuthenticationLeased, *events.AuthenticationRefreshed:
+		return "", ""
+	}
+	if slices.Contains(routine, about) {
+		return "", ""
+	}
+	return about, idOf(e.Data)
+}
+
+func find(s *projections.State, about string, e *events.Event, id string) any {
+	if get := things[about]; get != nil {
+		return get(s, e.Organization, id)
 	}
 	return nil
 }
@@ -64,6 +90,7 @@ func nameOf(v any) string {
 // has an account of its own.
 var bookkeeping = []string{
 	"created", "createdAt", "updatedAt", "ordinal", "revision", "changed", "version", "versions", "tokensEnded", "secrets",
+	"leasedUntil", "attempts", "key",
 }
 
 // concealed stands for a value that an account of the past does not show.

@@ -44,6 +44,8 @@ func (f *finder) linkOf(e *events.Event) (place string, link Link) {
 		return "credential " + d.ClientID, Link{Role: "credential", What: "credential " + d.ClientID}
 	case *events.UserCreated:
 		return "user " + d.ID, Link{Role: "user", What: "user added"}
+	case *events.RefreshIssued:
+		return "family " + d.Family, Link{Role: "login", What: "refresh tokens given out"}
 	case *events.UserPasswordChanged:
 		return "password " + d.ID, Link{Role: "user", What: "password changed"}
 	case *events.KeyCreated:

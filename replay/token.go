@@ -15,6 +15,7 @@ type Token struct {
 	Secret       int            `json:"secretVersion,omitempty"` // that it was decided on; 0: public client or credential
 	User         string         `json:"userId,omitempty"`
 	Service      string         `json:"serviceUuid,omitempty"`
+	Family       string         `json:"familyId,omitempty"` // of the refresh tokens that it goes with
 	Grant        string         `json:"grantType"`
 	Scope        string         `json:"scope"`
 	Key          string         `json:"kid"`
@@ -46,7 +47,7 @@ const (
 func tokenOf(t projections.Token, issued Step) *Token {
 	return &Token{
 		ID: t.ID, Application: t.Application, Organization: t.Organization, Secret: t.Secret,
-		User: t.User, Service: t.Service, Grant: t.Grant, Scope: t.Scope, Key: t.Key,
+		User: t.User, Service: t.Service, Family: t.Family, Grant: t.Grant, Scope: t.Scope, Key: t.Key,
 		IssuedAt: time.Unix(t.IssuedAt, 0).UTC(), ExpiresAt: time.Unix(t.ExpiresAt, 0).UTC(),
 		Issued: issued,
 	}

@@ -14,8 +14,8 @@ type trail struct {
 	found []*Token // in log order
 	byID  map[events.TokenID]*Token
 	open  []*Token // not known to have ended
-	// last is the latest ending of everything of an application, a service or
-	// a user: the cause of deaths on arrival.
+	// last is the latest ending of everything of an application, a service, a
+	// user or a family of refresh tokens: the cause of deaths on arrival.
 	last     map[string]*End
 	overlaps map[overlap]*End
 }
@@ -36,14 +36,18 @@ func newTrail(wants func(*events.TokenIssued) bool) *trail {
 
 // apply folds one event of a record in.
 func (t *trail) apply(r *Record, i int) error {
+	e := &r.Events[i]
+	n, ends := t.state.EndingOf(r.Position, i, e)
 	if err := r.apply(t.state, i); err != nil {
 		return err
 	}
-	e := &r.Events[i]
-	if d, ok := e.Data.(*events.TokenIssued); ok && t.wants(d) {
-		t.issued(r.Position, i, e, d.ID)
+	if d, ok := e.Data.(*events.TokenIssued); ok {
+		if t.wants(d) {
+			t.issued(r.Position, i, e, d.ID)
+		}
+		return nil // most of a log: it ends nothing
 	}
-	if n, ok := projections.EndingOf(r.Position, i, e); ok {
+	if ends {
 		t.ended(n, e)
 	}
 	return nil
@@ -63,7 +67,7 @@ func (t *trail) issued(position events.Position, ordinal int, e *events.Event, i
 		return
 	}
 	token.End = &End{Reason: ReasonDeadOnArrival, At: e.Time}
-	for _, of := range []string{token.Application, token.Service, token.User} {
+	for _, of := range []string{token.Application, token.Service, token.User, token.Family} {
 		if cause := t.last[of]; cause != nil && (token.End.Event == nil || cause.Event.Position > token.End.Event.Position) {
 			token.End.Event = cause.Event
 		}
@@ -80,7 +84,11 @@ func (t *trail) ended(n projections.Ending, e *events.Event) {
 		}
 		return
 	}
-	for _, of := range []string{n.Application, n.Service, n.User} {
+	everythingOf := []string{n.Application, n.Service, n.User}
+	if n.Family != "" {
+		everythingOf = []string{n.Family}
+	}
+	for _, of := range everythingOf {
 		if of != "" {
 			t.last[of] = end
 		}
@@ -100,6 +108,9 @@ func (t *trail) ended(n projections.Ending, e *events.Event) {
 
 // concerns reports whether an ending may be one of a token.
 func concerns(n projections.Ending, t *Token) bool {
+	if n.Family != "" {
+		return n.Family == t.Family
+	}
 	return n.Application != "" && n.Application == t.Application ||
 		n.Service != "" && n.Service == t.Service ||
 		n.User != "" && n.User == t.User

@@ -116,7 +116,8 @@ func TestReplayCommand(t *testing.T) {
 	}
 	var path []string
 	for _, link := range found.Path {
-		if path = append(path, link.Type); link.Correlation == "" {
+		path = append(path, link.Type)
+		if link.Correlation == "" && !strings.HasPrefix(link.Type, "key.") { // the server's own doing
 			t.Errorf("%s names no request", link.Type)
 		}
 	}

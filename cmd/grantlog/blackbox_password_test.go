@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -260,6 +261,50 @@ func TestUserTokensEnd(t *testing.T) {
 		}
 	}
 	sameSet(t, "reasons", reasons, []string{"user_disabled", "password_changed", "user_deleted"})
+}
+
+// SECURITY.md (Authentik CVE-2025-64521): of logins that race with a disabling,
+// none leaves a token that lives on, whoever was first in the log; enabling at
+// once changes nothing about that.
+func TestNoTokenOutlivesADisabling(t *testing.T) {
+	t.Parallel()
+	s := startUsers(t)
+	acme := s.token(manager)
+	u := s.createUser(acme, "race@example.com")
+	tokens := make(chan string, 100)
+	started, stop := make(chan struct{}, 100), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				started <- struct{}{}
+				if a := s.login(u.Email, agentPassword); a.status == http.StatusOK {
+					tokens <- as[tokenResponse](a).AccessToken
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 12 {
+		<-started
+	}
+	s.json(http.MethodPut, u.path(), settings{"disabled": true}, bearer(acme)).ok()
+	close(stop)
+	wg.Wait()
+	close(tokens)
+	s.json(http.MethodPut, u.path(), settings{"disabled": false}, bearer(acme)).ok()
+	n := 0
+	for token := range tokens {
+		n++
+		s.dead(manager, token)
+	}
+	if n == 0 {
+		t.Error("no login succeeded before the disabling")
+	}
 }
 
 // OpenID Connect Core section 5.3, RFC 6750 section 3.1.

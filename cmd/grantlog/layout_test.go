@@ -48,6 +48,7 @@ var layout = []struct {
 	{"handlers/authentications", []string{"endpoint", "events/erasable", "handlers/egress"}, "third-party tokens, erasable like personal data"},
 	{"handlers/audit", []string{"endpoint", "events/journal"}, "shows records of the log itself"},
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
+	{"handlers/metrics", []string{"events/journal", "projections/follow"}, "counts what others do, and decides nothing"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},
 	{"handlers/asof", []string{"events", "events/journal", "handlers/oauth", "handlers/page", "projections", "projections/follow", "replay"}, "endpoints read the past as they read the present"},
 	{"handlers", []string{"*"}, "the wiring"},
@@ -66,6 +67,7 @@ var endpointMay = []string{
 var external = map[string][]string{
 	"github.com/nats-io/nats.go":        {"events/journal", "events/journal/journaltest", "events/erasable", "projections/follow", "projections/resource", "cmd/grantlog"},
 	"github.com/nats-io/nats-server/v2": {"events/journal/journaltest", "cmd/grantlog"},
+	"github.com/prometheus":             {"handlers/metrics"},
 	"github.com/labstack/echo/v4":       {"handlers", "projections/resource", "cmd/grantlog/bench"},
 	"github.com/lestrrat-go/jwx/v2":     {"handlers/sign", "projections/resource"},
 }

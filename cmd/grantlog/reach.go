@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/emit"
 )
@@ -32,5 +33,10 @@ func whenReachable(ctx context.Context, single bool, step func() error) error {
 
 // passing reports an error that says nothing about the next attempt.
 func passing(err error) bool {
-	return errors.Is(err, journal.ErrUnavailable) || errors.Is(err, journal.ErrUncertain) || errors.Is(err, emit.ErrContended)
+	for _, target := range []error{journal.ErrUnavailable, journal.ErrUncertain, erasable.ErrUnavailable, emit.ErrContended} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
 }

@@ -69,6 +69,7 @@ var (
 
 	blanks = map[events.Type]map[string]json.RawMessage{
 		"token.issued":               {"digest": blankDigest},
+		"refresh.issued":             {"digest": blankDigest},
 		"application.secret_rotated": {"secret": blankSecret},
 		"service.credential_added":   {"secret": blankSecret},
 		"user.created":               {"email": blankSealed},

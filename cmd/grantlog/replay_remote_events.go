@@ -77,7 +77,9 @@ func (g *gathering) list(ctx context.Context, filter ...string) error {
 func (g *gathering) parents(ctx context.Context, e auditEntry, d *issuedBody, keys bool) error {
 	filters := [][]string{{"application", d.Application, "type", typesOf("application.", "token.revoked")}}
 	if d.User != "" {
-		filters = append(filters, []string{"user", d.User, "type", typesOf("user.")})
+		// Without digests, what was presented says nothing; an ending by reuse
+		// has an event of its own.
+		filters = append(filters, []string{"user", d.User, "type", typesOf("user.", "refresh.issued", "refresh.family_ended")})
 	}
 	if d.Service != "" {
 		filters = append(filters, []string{"organization", e.Organization, "type", typesOf("service.")})
@@ -106,7 +108,10 @@ func typesOf(prefixes ...string) string {
 
 // history puts the events in the order of the log, each once.
 func (g *gathering) history() (replay.History, error) {
-	slices.SortStableFunc(g.entries, func(a, b auditEntry) int { return cmp.Compare(a.Position, b.Position) })
+	// In a page, a token stands behind what it goes with.
+	slices.SortStableFunc(g.entries, func(a, b auditEntry) int {
+		return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(strings.Count(string(a.Type), "token.issued"), strings.Count(string(b.Type), "token.issued")))
+	})
 	seen, confidential := map[string]bool{}, g.confidential()
 	var records []*replay.Record
 	for _, e := range g.entries {

@@ -17,6 +17,7 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
+	"github.com/grantlog/grantlog/handlers/metrics"
 	"github.com/grantlog/grantlog/projections/follow"
 )
 
@@ -42,6 +43,8 @@ type replica struct {
 	web      *http.Server
 	served   chan error // gets the end of web
 	face     face
+	metrics  *metrics.Metrics                // nil: nobody asked for them
+	meter    *http.Server                    // of the metrics
 	server   atomic.Pointer[handlers.Server] // nil while the log is opened
 }
 
@@ -60,6 +63,9 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		return r, err
 	}
 	r.serve(handlers.Starting(log, copies))
+	if err = r.startMetrics(); err != nil {
+		return r, err
+	}
 	if err = whenReachable(ctx, s.embedded.single(), func() error { return r.openLog(ctx, copies) }); err != nil {
 		return r, err
 	}
@@ -67,7 +73,7 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		Journal: r.journal, Follower: r.follower, Erasable: r.erasable, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
-		HashWorker: hashWorker(), Now: time.Now, Log: log,
+		HashWorker: hashWorker(), Metrics: r.metrics, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return r, err
@@ -94,6 +100,9 @@ func (r *replica) openLog(ctx context.Context, copies int) (err error) {
 		Journal: r.journal, Dir: r.set.Log.stateDir(), MaxStaleness: r.set.MaxStaleness,
 		Single: r.site.embedded.single(), Logger: r.log, OnApply: []func(*journal.Record){r.applied},
 	})
+	if err == nil && r.metrics != nil {
+		r.metrics.Follow(r.follower.Status)
+	}
 	return err
 }
 
@@ -211,6 +220,9 @@ func (r *replica) drain() error {
 // close gives back what startReplica took, the log last.
 func (r *replica) close() error {
 	var errs []error
+	if r.meter != nil {
+		errs = append(errs, r.meter.Close())
+	}
 	if r.web != nil {
 		errs = append(errs, r.web.Close()) // closed already, unless the start failed
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
 )
 
@@ -22,6 +23,8 @@ type site struct {
 	dir      *dataDir      // nil: none is held
 	embedded *embeddedNATS // nil: NATS is external
 	view     string        // directory to remove at the end; empty: none
+
+	observe func(journal.Commit) // told of every write; nil: nobody is
 }
 
 // openToServe opens a site for a server. It makes what a first start needs.

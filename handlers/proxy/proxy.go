@@ -137,7 +137,6 @@ func (p *Proxy) forward(c echo.Context, pass guard.Pass, aim func(context.Contex
 	if err := x.answer.begin(p.Upload, r.Body == http.NoBody); err != nil {
 		return err
 	}
-	defer x.answer.end()
 	x.clock = time.AfterFunc(p.Answer, func() { cancel(errLate) })
 	defer x.clock.Stop()
 	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))

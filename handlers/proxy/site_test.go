@@ -61,6 +61,7 @@ func newFace(t *testing.T, to proxy.Target, bounds proxy.Config) *face {
 		defer func() { f.seen <- c.Response().Status }()
 		return p.Forward(c, pass, func(context.Context) (proxy.Target, error) { return to, nil })
 	})
+	router.POST("/other", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 	f.server = httptest.NewServer(router)
 	f.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	t.Cleanup(func() {

@@ -61,16 +61,14 @@ type writer struct {
 	stall   time.Duration
 }
 
-// begin bounds the time that the caller has for its body.
+// begin bounds the time that the caller has for its body. (The server clears
+// all bounds before the connection's next request.)
 func (w *writer) begin(upload time.Duration, noBody bool) error {
 	if noBody {
 		return w.control.SetReadDeadline(time.Time{})
 	}
 	return w.control.SetReadDeadline(time.Now().Add(upload))
 }
-
-// end gives the connection to the next request. If it is gone there is none.
-func (w *writer) end() { _ = w.control.SetWriteDeadline(time.Time{}) }
 
 // Header implements http.ResponseWriter.
 func (w *writer) Header() http.Header {

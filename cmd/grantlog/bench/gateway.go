@@ -87,7 +87,7 @@ func passCalls(ctx context.Context, r *run) (result, error) {
 		return result{}, err
 	}
 	defer s.stop()
-	l, err := r.race(ctx, "gateway", proxy, s.process, always(call{
+	l, err := r.race(ctx, "gateway", proxy, s.process, fixed(call{
 		path: guardedPath, header: http.Header{"Content-Type": {formType}, "Authorization": {"Bearer " + token}},
 		body: func(int) string { return tokenForm }, accept: contains(`{"access_token":"x`),
 	}))
@@ -101,7 +101,7 @@ func authorizeCalls(ctx context.Context, r *run) (result, error) {
 		return result{}, err
 	}
 	defer s.stop()
-	l, err := r.compare(ctx, "authorize", s.process, always(call{
+	l, err := r.compare(ctx, "authorize", s.process, fixed(call{
 		path: "/oauth/authorize-request", body: func(int) string { return tokenForm },
 		header: http.Header{
 			"Content-Type": {formType}, "Authorization": {"Bearer " + token},
@@ -109,4 +109,9 @@ func authorizeCalls(ctx context.Context, r *run) (result, error) {
 		},
 	}))
 	return result{Load: l}, err
+}
+
+// fixed prepares a call that is the same in all rounds.
+func fixed(c call) func(context.Context, *load) (call, error) {
+	return func(context.Context, *load) (call, error) { return c, nil }
 }

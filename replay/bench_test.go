@@ -1,0 +1,67 @@
+package replay
+
+import (
+	"crypto/rand"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal/journaltest"
+	"github.com/grantlog/grantlog/projections"
+)
+
+// issuances is how many the log of a benchmark holds, in full pages.
+const (
+	issuances = 200_000
+	perPage   = 1000
+)
+
+func benchmarkLog(b *testing.B) Log {
+	w := &writer{Journal: journaltest.New(b).Open(), t: b}
+	w.at(0, &events.OrganizationCreated{ID: "acme", Name: "Acme"})
+	w.at(0, &events.ApplicationCreated{ID: "a1", ClientID: "app_1", Secret: &events.SecretDigest{1}})
+	for i := range issuances / perPage {
+		after, page := make([]time.Duration, perPage), make([]events.Data, perPage)
+		for n := range page {
+			d := token(0, 24*time.Hour)
+			rand.Read(d.ID[:])
+			after[n], page[n] = time.Duration(i)*time.Second, d
+		}
+		w.page(after, page...)
+	}
+	return w
+}
+
+// A log of issuances into a state, by position and up to a time, and the
+// account of one token and of all of them.
+func BenchmarkReadings(b *testing.B) {
+	log := benchmarkLog(b)
+	for name, reading := range map[string]func() error{
+		"state at the end": func() error { _, err := At(b.Context(), log, projections.New(), Moment{}, nil); return err },
+		"state up to a time": func() error {
+			_, err := At(b.Context(), log, projections.New(), Moment{Time: epoch.Add(time.Hour)}, nil)
+			return err
+		},
+		"lineage": func() error {
+			_, _, err := FindLineage(b.Context(), HistoryOf(log, Moment{}, nil), events.TokenID{}, epoch)
+			return err
+		},
+		"impact": func() error {
+			m, err := FindImpact(b.Context(), HistoryOf(log, Moment{}, nil), Suspect{Application: "a1"}, epoch)
+			if err == nil && m.Issued != issuances {
+				err = fmt.Errorf("%d tokens", m.Issued)
+			}
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := reading(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*issuances/b.Elapsed().Seconds(), "issuances/s")
+		})
+	}
+}
