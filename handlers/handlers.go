@@ -164,7 +164,7 @@ func New(cfg Config) (*Server, error) {
 		&introspect.Endpoint{Authn: callers, AsOf: past},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
 		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hasher.Digest},
-		&services.Endpoint{Authn: callers, Emit: emitter, Cursors: cursors, Hash: hasher.Digest},
+		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hasher.Digest},
 		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, People: people, Office: office},
 		s.thirdParties,
 		&userinfo.Endpoint{Authn: callers, Emit: emitter},

@@ -173,7 +173,7 @@ func checkAgainstModel(t *testing.T, histories *rapid.Generator[[]page]) {
 			apps: map[string]*modelApp{}, services: map[string]*modelService{},
 			users: map[string]*modelUser{}, handles: map[string]string{}, endings: map[string]string{},
 			families: map[string]*modelFamily{},
-			tokens: map[events.TokenID]*modelToken{},
+			tokens:   map[events.TokenID]*modelToken{},
 		}
 		for _, p := range pages {
 			apply(t, s, p)

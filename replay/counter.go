@@ -69,7 +69,7 @@ func (c *counter) tally(client Client) *Tally {
 // the live tokens that it may end.
 func (c *counter) before(e *events.Event) (live map[Client]int) {
 	c.advance(e.Time)
-	ends := false
+	var ends bool
 	if c.ending, ends = c.state.EndingOf(0, 0, e); !ends {
 		return nil
 	}

@@ -86,11 +86,11 @@ func (d *differ) apply(r *Record, i int) error {
 	e := &r.Events[i]
 	about, id := aboutOf(e)
 	before := find(d.state, about, e, id)
-	c := d.count.before(r.Position, i, e)
+	live := d.count.before(e)
 	if err := r.apply(d.state, i); err != nil {
 		return err
 	}
-	d.count.after(r, i, c)
+	d.count.after(r, i, live)
 	if about == "" {
 		return nil
 	}

@@ -54,7 +54,7 @@ var ErrUnknown = errors.New("the log does not show it by then")
 // are judged; it counts as no earlier than the history's end. The tokens of one
 // application fit in memory: some 500 bytes each.
 func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impact, error) {
-	c := collector{suspect: s}
+	c := collector{suspect: s, families: map[string]bool{}}
 	c.trail = newTrail(c.wants)
 	impact := &Impact{Tokens: []*Token{}, Usage: []Usage{}}
 	err := h(ctx, func(r *Record) error {
@@ -101,7 +101,8 @@ type collector struct {
 	*trail
 	suspect  Suspect
 	known    bool
-	versions int // of its secret
+	versions int             // of its secret
+	families map[string]bool // of refresh tokens that came from it: what they gave did, too
 	usage    []Usage
 }
 
@@ -109,7 +110,7 @@ func (c *collector) wants(d *events.TokenIssued) bool {
 	if c.suspect.User != "" {
 		return d.User == c.suspect.User
 	}
-	return d.Application == c.suspect.Application && c.ofSecret(d.Secret)
+	return d.Application == c.suspect.Application && (c.ofSecret(d.Secret) || c.families[d.Family])
 }
 
 func (c *collector) ofSecret(version int) bool {
@@ -128,6 +129,10 @@ func (c *collector) recognize(e *events.Event) {
 			if d.Secret != nil {
 				c.versions = 1
 			}
+		}
+	case *events.RefreshIssued:
+		if d.Application == c.suspect.Application && c.ofSecret(d.Secret) {
+			c.families[d.Family] = true
 		}
 	case *events.SecretRotated:
 		if d.ID == c.suspect.Application {

@@ -25,7 +25,8 @@ type Lineage struct {
 
 // Link is an event and what it was for a token.
 type Link struct {
-	// Role: application, secret, key, user, login, service, credential, token or end.
+	// Role: application, secret, key, user, service, credential, refresh,
+	// token or end.
 	Role string `json:"role"`
 	What string `json:"what"` // in words
 	Step
@@ -107,7 +108,7 @@ func (f *finder) lineage(now time.Time) Lineage {
 	for _, place := range []string{
 		"application " + t.Application, "settings " + t.Application, secretPlace(t.Application, t.Secret),
 		"key " + t.Key, "activation " + t.Key,
-		"user " + t.User, "password " + t.User, "family " + t.Family, "service " + t.Service, "credential " + t.Application,
+		"user " + t.User, "password " + t.User, "family " + t.Family, "presentation " + t.Family, "service " + t.Service, "credential " + t.Application,
 	} {
 		if link, ok := f.before[place]; ok {
 			l.Path = append(l.Path, link)

@@ -45,7 +45,9 @@ func (f *finder) linkOf(e *events.Event) (place string, link Link) {
 	case *events.UserCreated:
 		return "user " + d.ID, Link{Role: "user", What: "user added"}
 	case *events.RefreshIssued:
-		return "family " + d.Family, Link{Role: "login", What: "refresh tokens given out"}
+		return "family " + d.Family, Link{Role: "refresh", What: "refresh tokens until " + time.Unix(d.ExpiresAt, 0).UTC().Format(time.RFC3339)}
+	case *events.RefreshPresented:
+		return "presentation " + d.Family, Link{Role: "refresh", What: "refresh token presented"}
 	case *events.UserPasswordChanged:
 		return "password " + d.ID, Link{Role: "user", What: "password changed"}
 	case *events.KeyCreated:

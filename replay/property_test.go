@@ -25,6 +25,8 @@ type past struct {
 	records []*Record
 	tokens  []events.TokenIssued
 	state   *projections.State // what the records show, to make issuances that often succeed
+
+	families []*events.RefreshIssued
 }
 
 func (p *past) add(data ...events.Data) {
@@ -63,7 +65,43 @@ var (
 	someDigest      = &events.SecretDigest{1}
 )
 
-func (p *past) issue() {
+func (p *past) issue() { p.add(p.token()) }
+
+// begin issues a token together with the first refresh token of a family.
+func (p *past) begin() {
+	d := p.token()
+	d.Family = fmt.Sprintf("f%d", len(p.families))
+	f := &events.RefreshIssued{
+		Family: d.Family, Digest: refreshDigest(len(p.families), 0), Application: d.Application, Secret: d.Secret,
+		User: d.User, UserVersion: d.UserVersion, IssuedAt: d.IssuedAt, ExpiresAt: p.now.Add(time.Hour).Unix(),
+	}
+	p.families = append(p.families, f)
+	p.add(f, d)
+}
+
+// present refreshes a token of a family, in force or not.
+func (p *past) present() {
+	if len(p.families) == 0 {
+		return
+	}
+	n := rapid.IntRange(0, len(p.families)-1).Draw(p.t, "family")
+	f, i := p.families[n], rapid.IntRange(0, 2).Draw(p.t, "refresh token")
+	d := p.token()
+	d.Application, d.Secret, d.User, d.Family = f.Application, f.Secret, f.User, f.Family
+	p.add(&events.RefreshPresented{
+		Family: f.Family, Digest: refreshDigest(n, i), Successor: refreshDigest(n, i+1), Application: f.Application, Secret: f.Secret,
+	}, d)
+	if f, ok := p.state.Refreshes.Get(f.Family); ok && f.Ended != "" && !f.Told && !seldom.Draw(p.t, "untold") {
+		p.add(&events.RefreshFamilyEnded{Family: f.ID, Application: f.Application, User: f.User, Reason: f.Ended})
+	}
+}
+
+func refreshDigest(family, n int) (d events.TokenDigest) {
+	d[0], d[1] = byte(family+1), byte(n)
+	return d
+}
+
+func (p *past) token() *events.TokenIssued {
 	d := events.TokenIssued{
 		Application: someApplication.Draw(p.t, "application"), User: someUser.Draw(p.t, "user"),
 		Grant: "client_credentials", Key: "k1", IssuedAt: p.now.Unix(),
@@ -80,7 +118,7 @@ func (p *past) issue() {
 	}
 	binary.BigEndian.PutUint64(d.ID[:], uint64(len(p.tokens)+1)*0x9e3779b97f4a7c15)
 	p.tokens = append(p.tokens, d)
-	p.add(&d)
+	return &d
 }
 
 // draw makes a history of everything that begins and ends tokens.
@@ -105,13 +143,22 @@ func draw(t *rapid.T) *past {
 
 // steps are weighted by how often they stand here.
 var steps = strings.Fields("issue issue issue issue issue issue issue issue wait wait wait wait revoke revoke " +
-	"rotate overlap overlap overlap end disable enable delete")
+	"rotate overlap overlap overlap end disable enable delete begin begin begin present present present present end-family")
 
 func (p *past) step(kind string) {
 	id := someApplication.Draw(p.t, "application")
 	switch kind {
 	case "issue":
 		p.issue()
+	case "begin":
+		p.begin()
+	case "present":
+		p.present()
+	case "end-family":
+		if len(p.families) > 0 {
+			f := rapid.SampledFrom(p.families).Draw(p.t, "family")
+			p.add(&events.RefreshFamilyEnded{Family: f.Family, Application: f.Application, User: f.User, Reason: "test"})
+		}
 	case "wait":
 		p.now = p.now.Add(someStep.Draw(p.t, "wait")).Truncate(time.Microsecond)
 	case "revoke":

@@ -37,17 +37,19 @@ func newTrail(wants func(*events.TokenIssued) bool) *trail {
 // apply folds one event of a record in.
 func (t *trail) apply(r *Record, i int) error {
 	e := &r.Events[i]
-	n, ends := t.state.EndingOf(r.Position, i, e)
+	d, issuance := e.Data.(*events.TokenIssued)
+	var n projections.Ending
+	ends := false
+	if !issuance { // which is most of a log, and ends nothing
+		n, ends = t.state.EndingOf(r.Position, i, e)
+	}
 	if err := r.apply(t.state, i); err != nil {
 		return err
 	}
-	if d, ok := e.Data.(*events.TokenIssued); ok {
-		if t.wants(d) {
-			t.issued(r.Position, i, e, d.ID)
-		}
-		return nil // most of a log: it ends nothing
-	}
-	if ends {
+	switch {
+	case issuance && t.wants(d):
+		t.issued(r.Position, i, e, d.ID)
+	case ends:
 		t.ended(n, e)
 	}
 	return nil

@@ -55,6 +55,31 @@ func TestAsOf(t *testing.T) {
 	check()
 }
 
+// Section 8: services and users, too, as they were.
+func TestAsOfOfServicesAndUsers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.admin()
+	service := as[struct{ UUID string }](s.json(http.MethodPost, "/oauth/services", settings{
+		"profile": "p", "environment": "e", "name": "Before", "authType": "oauth", "upstream": "https://api.example.com",
+	}, bearer(admin)).want(http.StatusCreated)).UUID
+	user := as[struct{ ID string }](s.json(http.MethodPost, "/oauth/users", settings{
+		"email": "agent@example.com", "role": "BEFORE", "siteId": 1,
+	}, bearer(admin)).want(http.StatusCreated)).ID
+	then := "?as_of=" + as[struct{ Position json.Number }](s.get("/readyz").ok()).Position.String()
+	s.json(http.MethodPut, "/oauth/services/"+service, settings{"name": "After"}, bearer(admin)).ok()
+	s.json(http.MethodPut, "/oauth/users/"+user, settings{"role": "AFTER"}, bearer(admin)).ok()
+	for _, path := range []string{"/oauth/services/" + service, "/oauth/services", "/oauth/users/" + user, "/oauth/users"} {
+		was, is := string(s.get(path+then, bearer(admin)).ok().body), string(s.get(path, bearer(admin)).ok().body)
+		if !strings.Contains(strings.ToUpper(was), "BEFORE") || !strings.Contains(strings.ToUpper(is), "AFTER") {
+			t.Errorf("%s was %s and is %s", path, was, is)
+		}
+	}
+	s.do(http.MethodDelete, "/oauth/services/"+service, "", "", bearer(admin)).want(http.StatusNoContent)
+	s.get("/oauth/services/"+service+then, bearer(admin)).ok()
+	s.get("/oauth/services/"+service+"/credentials"+then, bearer(admin)).ok()
+}
+
 // Section 8: the past is no way around who may see what, and an altered token
 // was never active.
 func TestAsOfWidensNothing(t *testing.T) {

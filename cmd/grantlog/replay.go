@@ -34,7 +34,7 @@ type replayCmd struct {
 
 // Help is shown below the usage line.
 func (*replayCmd) Help() string {
-	return `Reads the log and changes nothing: what was true at a moment, what a token came from, what a secret led to. Without a question, it sums up the state.
+	return `It reads and changes nothing. Without a question, it sums up the state.
 
 A time stands for the longest beginning of the log without a later event; what expires is judged by that time, for a position by the log's own clock, and at the end of the log by the clock of this machine.
 

@@ -48,8 +48,9 @@ func (s *asked) answer(ctx context.Context, q question) (answer, error) {
 			return nil, err
 		}
 		m, err := replay.FindImpact(ctx, h, q.suspect, at.Time)
-		if m != nil {
+		if err == nil {
 			m.AsOf = at
+			err = s.confirm(ctx, q, m.Tokens...)
 		}
 		return impactAnswerOf(q, m, err)
 	}
@@ -59,6 +60,9 @@ func (s *asked) answer(ctx context.Context, q question) (answer, error) {
 	}
 	l, ok, err := replay.FindLineage(ctx, h, q.token, at.Time)
 	l.AsOf = at
+	if ok && err == nil {
+		err = s.confirm(ctx, q, &l.Token)
+	}
 	return lineageAnswerOf(q, l, ok, err)
 }
 

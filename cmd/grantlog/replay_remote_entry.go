@@ -36,6 +36,7 @@ type issuedBody struct {
 	Secret      int    `json:"secret"`
 	User        string `json:"user"`
 	Service     string `json:"service"`
+	Family      string `json:"family"`
 }
 
 // issued returns the issuance that the event is; nil if it is none.
@@ -45,7 +46,7 @@ func (e *auditEntry) issued() *issuedBody {
 	}
 	return &issuedBody{
 		Application: text(e.Data["application"]), User: text(e.Data["user"]), Service: text(e.Data["service"]),
-		Secret: number(e.Data["secret"]),
+		Family: text(e.Data["family"]), Secret: number(e.Data["secret"]),
 	}
 }
 

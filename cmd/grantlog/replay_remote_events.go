@@ -106,11 +106,18 @@ func typesOf(prefixes ...string) string {
 	return strings.Join(names, ",")
 }
 
+// rank orders the events of a page: a token stands behind what it goes with.
+func (e *auditEntry) rank() int {
+	if e.issued() != nil {
+		return 1
+	}
+	return 0
+}
+
 // history puts the events in the order of the log, each once.
 func (g *gathering) history() (replay.History, error) {
-	// In a page, a token stands behind what it goes with.
 	slices.SortStableFunc(g.entries, func(a, b auditEntry) int {
-		return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(strings.Count(string(a.Type), "token.issued"), strings.Count(string(b.Type), "token.issued")))
+		return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.rank(), b.rank()))
 	})
 	seen, confidential := map[string]bool{}, g.confidential()
 	var records []*replay.Record

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 
+	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/replay"
 )
 
@@ -21,6 +23,33 @@ func (s *asked) application(ctx context.Context, q question, at replay.Bound) (a
 		return nil, &notFoundError{q.what}
 	}
 	return a, err
+}
+
+// confirm asks whether tokens that came with refresh tokens are live, of which
+// events tell everything but the refresh tokens themselves.
+func (s *asked) confirm(ctx context.Context, q question, tokens ...*replay.Token) error {
+	live := map[string]map[string]bool{} // application → jti
+	for _, t := range tokens {
+		if t.Family == "" {
+			continue
+		}
+		if live[t.Application] == nil {
+			found := map[string]bool{}
+			err := s.pages(ctx, "/oauth/applications/"+url.PathEscape(t.Application)+"/tokens", q.query(), func(p *listPage) {
+				for _, token := range p.Tokens {
+					found[token.ID] = true
+				}
+			})
+			if err != nil && !errors.Is(err, errNotThere) {
+				return err
+			}
+			live[t.Application] = found
+		}
+		if live[t.Application][t.ID.String()] != (t.Status == projections.Live.String()) {
+			return fmt.Errorf("the server does not show what became of the refresh tokens that token %s goes with: ask the log itself, with --data or --nats", t.ID)
+		}
+	}
+	return nil
 }
 
 // organization asks for an organization and its applications.

@@ -49,6 +49,9 @@ func TestMoments(t *testing.T) {
 		if got := w.Header().Get(asof.Header); got != tc.position {
 			t.Errorf("%s: position %s, want %s", tc.asOf, got, tc.position)
 		}
+		if got := w.Header().Get(asof.TimeHeader); got != tc.now.Format(time.RFC3339Nano) {
+			t.Errorf("%s: judged at %s", tc.asOf, got)
+		}
 	}
 }
 

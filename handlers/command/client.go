@@ -77,6 +77,8 @@ type Grant struct {
 	Client    Client
 	User      *projections.User // who logged in; nil for grants without a user
 	Partner   string            // by whom it is the user's
+	LoggedIn  time.Time         // when the user did
+	Refresh   *Refresh          // the refresh token that goes with it; nil: none
 	Scope     string
 	IssuedAt  time.Time
 	ExpiresAt time.Time

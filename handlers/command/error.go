@@ -45,6 +45,10 @@ var (
 	ErrTokenInvalid      = &Error{KindInvalidToken, "Invalid token"}
 	ErrNotFound          = &Error{KindNotFound, "Not found"}
 
+	// ErrNotYours refuses a client that names another's token (RFC 7009
+	// section 2.1).
+	ErrNotYours = &Error{KindUnauthorizedClient, "The token was issued to another client"}
+
 	// ErrMissingParameters is also the answer for parameters of a service's
 	// token request that name nothing.
 	ErrMissingParameters = &Error{KindInvalid, "Missing required parameters"}

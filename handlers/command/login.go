@@ -30,13 +30,21 @@ func PasswordClient(s *projections.State, client Client, partner, requested stri
 	}
 	o, ok := s.Organizations.Get(client.Organization())
 	if !ok || o.PartnerID == "" || o.PartnerID != partner {
-		return "", Invalid("The partnerId is not the client's")
+		return "", errForeignPartner
 	}
 	return narrow(client.Application.Scopes, requested)
 }
 
+var errForeignPartner = Invalid("The partnerId is not the client's")
+
 // PasswordGrant is what a client gets for the password of a user.
 func PasswordGrant(now time.Time, client Client, partner string, user *projections.User, scope string) Grant {
+	g := userGrant(now, client, partner, user, scope)
+	g.LoggedIn = g.IssuedAt
+	return g
+}
+
+func userGrant(now time.Time, client Client, partner string, user *projections.User, scope string) Grant {
 	now = now.Truncate(time.Second)
 	life := passwordTokenLifetime
 	if client.Application.TokenLifetime != 0 {
@@ -49,6 +57,11 @@ func PasswordGrant(now time.Time, client Client, partner string, user *projectio
 func RefusedToken(s *projections.State, g Grant) error {
 	if g.User == nil {
 		return ErrInvalidClient
+	}
+	if g.Refresh != nil {
+		if _, presented := g.Refresh.Fact.(*events.RefreshPresented); presented {
+			return ErrRefreshToken
+		}
 	}
 	if u, ok := s.Users.Get(g.User.ID); ok && u.Version == g.User.Version {
 		return ErrInvalidClient

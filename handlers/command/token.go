@@ -5,8 +5,9 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// RecordToken is the fact that a signed token is about to be handed out. The
-// fold, not this decision, says whether it lives.
+// RecordToken is the fact that a signed token is about to be handed out and,
+// in the same record before it, what becomes of the refresh token that goes
+// with it. The fold, not this decision, says whether they live.
 func RecordToken(g Grant, grantType string, id events.TokenID, digest events.TokenDigest, key string) (Decision, error) {
 	issued := &events.TokenIssued{
 		ID: id, Digest: digest,
@@ -20,7 +21,13 @@ func RecordToken(g Grant, grantType string, id events.TokenID, digest events.Tok
 	if g.User != nil {
 		issued.User, issued.UserVersion = g.User.ID, g.User.Version
 	}
-	return fact(g.Client.Organization(), issued)
+	if g.Refresh == nil {
+		return fact(g.Client.Organization(), issued)
+	}
+	issued.Family = g.Refresh.Family
+	d, err := fact(g.Client.Organization(), g.Refresh.Fact)
+	d.Events = append(d.Events, issued)
+	return d, err
 }
 
 // Reasons that events and revocation feeds give.

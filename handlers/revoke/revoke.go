@@ -57,12 +57,9 @@ func (e *Endpoint) revoke(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// notYours refuses a client that names another's token (RFC 7009 section 2.1).
-var notYours = &command.Error{Kind: command.KindUnauthorizedClient, Message: "The token was issued to another client"}
-
 func (e *Endpoint) end(c echo.Context, client command.Client, t projections.Token) error {
 	if t.Application != client.ID() {
-		return notYours
+		return command.ErrNotYours
 	}
 	meta := emit.Meta{Actor: events.Actor{Application: client.ID()}, Correlation: oauth.RequestID(c)}
 	position, err := e.Emit.Do(c.Request().Context(), meta, func(*projections.State, time.Time) (command.Decision, error) {
@@ -78,7 +75,7 @@ func (e *Endpoint) end(c echo.Context, client command.Client, t projections.Toke
 // nothingToEnd answers for a token that is unknown, expired or ended already.
 func (e *Endpoint) nothingToEnd(c echo.Context, client command.Client, t projections.Token) error {
 	if t.Application != "" && t.Application != client.ID() {
-		return notYours
+		return command.ErrNotYours
 	}
 	var position events.Position
 	e.Emit.View(func(s *projections.State) { position = s.Position })

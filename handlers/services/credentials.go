@@ -38,11 +38,15 @@ func (e *Endpoint) listCredentials(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := e.shown(organization, c.Param("uuid"))
+	at, err := e.AsOf.Query(c)
 	if err != nil {
 		return err
 	}
-	bound := []string{"credentials", s.Organization, s.ID}
+	s, err := view(at.View, organization, c.Param("uuid"))
+	if err != nil {
+		return err
+	}
+	bound := []string{"credentials", s.Organization, s.ID, at.AsOf}
 	request, err := e.Cursors.Parse(query, bound...)
 	if err != nil {
 		return err

@@ -39,12 +39,16 @@ func answerOf(s *projections.Service) service {
 	}
 }
 
-// show answers with a service.
+// show answers with a service as it is now.
 func (e *Endpoint) show(c echo.Context, status int, organization, uuid string) error {
 	s, err := e.shown(organization, uuid)
 	if err != nil {
 		return err
 	}
+	return answer(c, status, s)
+}
+
+func answer(c echo.Context, status int, s *projections.Service) error {
 	c.Response().Header().Set("ETag", consistency.ETag(s.Changed))
 	return manage.JSON(c, status, answerOf(s))
 }
@@ -54,7 +58,15 @@ func (e *Endpoint) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.show(c, http.StatusOK, organization, c.Param("uuid"))
+	at, err := e.AsOf.Query(c)
+	if err != nil {
+		return err
+	}
+	s, err := view(at.View, organization, c.Param("uuid"))
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, s)
 }
 
 // list answers in order of creation; an administrator's list of every
@@ -68,13 +80,17 @@ func (e *Endpoint) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	bound := []string{"services", organization}
+	at, err := e.AsOf.Query(c)
+	if err != nil {
+		return err
+	}
+	bound := []string{"services", organization, at.AsOf}
 	request, err := e.Cursors.Parse(query, bound...)
 	if err != nil {
 		return err
 	}
 	var found []*projections.Service
-	e.Emit.View(func(s *projections.State) {
+	at.View(func(s *projections.State) {
 		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Services.After)
 	})
 	answer := servicesPage{Services: []service{}}

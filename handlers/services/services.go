@@ -3,9 +3,9 @@
 //
 // Whoever calls sees the services of its own organization; what belongs to
 // another is not found. A caller with grantlog:admin sees every organization,
-// and one of them with ?organization=. A write is answered once its own event
-// is applied here: the answer shows what the log made of it, and carries its
-// Consistency-Token.
+// and one of them with ?organization=. Reads take ?as_of= and then show the
+// past. A write is answered once its own event is applied here: the answer
+// shows what the log made of it, and carries its Consistency-Token.
 package services
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
@@ -26,6 +27,7 @@ import (
 type Endpoint struct {
 	Authn   *authn.Authenticator
 	Emit    *emit.Emitter
+	AsOf    *asof.Reader
 	Cursors *page.Cursors
 	// Hash is the keyed digest of client secrets.
 	Hash func(secret string) events.SecretDigest
@@ -78,7 +80,12 @@ func (e *Endpoint) act(c echo.Context, organization string, decide func(*project
 
 // shown returns a service as the state has it; one that another write ended
 // meanwhile is not found.
-func (e *Endpoint) shown(organization, uuid string) (service *projections.Service, err error) {
-	e.Emit.View(func(s *projections.State) { service, err = find(s, organization, uuid) })
+func (e *Endpoint) shown(organization, uuid string) (*projections.Service, error) {
+	return view(e.Emit.View, organization, uuid)
+}
+
+// view returns a service as a state has it.
+func view(of func(func(*projections.State)), organization, uuid string) (service *projections.Service, err error) {
+	of(func(s *projections.State) { service, err = find(s, organization, uuid) })
 	return service, err
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
 	"github.com/grantlog/grantlog/handlers/command"
@@ -76,6 +77,7 @@ func newReplica(t *testing.T, env *journaltest.Env) *replica {
 	e := echo.New()
 	e.HTTPErrorHandler = oauth.ErrorHandler(quiet)
 	endpoint := &services.Endpoint{
+		AsOf: asof.New(asof.Config{Log: j, Start: f.Past, View: f.View, Now: time.Now}),
 		Emit: r.emit, Hash: hash, Cursors: page.New([]byte("another key of a test")),
 		Authn: authn.New(authn.Config{
 			View: r.emit.View, CatchUp: r.emit.CatchUp, Hash: hash, Now: time.Now,
