@@ -98,6 +98,7 @@ type Server struct {
 	passwords *password.Hasher
 
 	thirdParties *authentications.Endpoint
+	tokens       *token.Endpoint
 
 	follower *follow.Follower
 	open     atomic.Bool   // set by Open
@@ -126,7 +127,8 @@ func New(cfg Config) (*Server, error) {
 	})
 	office := enroll.New(enroll.Config{Emit: emitter, People: people, Passwords: passwords, Log: cfg.Log})
 	tokens := token.New(token.Config{
-		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, Logins: logins, EnsureKey: keeper.Ensure,
+		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, Logins: logins,
+		Rotator: credential.NewRotator(cfg.Master.Derive(credential.RefreshPurpose)), EnsureKey: keeper.Ensure, Log: cfg.Log,
 	})
 	past := asof.New(asof.Config{Log: cfg.Journal, Start: cfg.Follower.Past, View: cfg.Follower.View, Now: cfg.Now})
 	described, err := metadata.New(cfg.metadata(signer, tokens.GrantTypes()))
@@ -135,7 +137,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher, office: office, passwords: passwords,
-		follower: cfg.Follower, stopping: make(chan struct{}),
+		tokens: tokens, follower: cfg.Follower, stopping: make(chan struct{}),
 	}
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
 	s.guard = guard.New(guard.Config{
@@ -296,6 +298,7 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.guard.Run(ctx) })
 	work.Go(func() { s.thirdParties.Run(ctx) })
 	work.Go(func() { s.office.Run(ctx) })
+	work.Go(func() { s.tokens.Run(ctx) })
 	work.Wait()
 	s.passwords.Close()
 	s.proxy.Close()

@@ -162,3 +162,33 @@ func TestReplayCommand(t *testing.T) {
 		t.Errorf("hashes:\n%s%s%s", one.stdout, four.stdout, one.stderr)
 	}
 }
+
+// Section 8: the events of one token.
+func TestEventsOfAToken(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.admin()
+	app := s.create(admin)
+	token := s.token(app)
+	s.token(app)
+	id := s.introspect(app, token).ID
+	s.form("/oauth/revoke", []string{"token", token}, basic(app)).ok()
+	list := as[struct {
+		Events []struct {
+			Type string
+			Data struct{ JTI string }
+		}
+	}](s.get("/oauth/events?token="+id, bearer(admin)).ok())
+	var types []string
+	for _, e := range list.Events {
+		if types = append(types, e.Type); e.Data.JTI != id {
+			t.Errorf("%s of %s", e.Type, e.Data.JTI)
+		}
+	}
+	if strings.Join(types, " ") != "token.issued token.revoked" {
+		t.Errorf("events %v", types)
+	}
+	for _, bad := range []string{"x", strings.ToUpper(id) + "A", id[1:], id + "&token=" + id} {
+		s.get("/oauth/events?token="+bad, bearer(admin)).want(http.StatusBadRequest)
+	}
+}

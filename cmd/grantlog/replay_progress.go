@@ -16,6 +16,7 @@ type progressBar struct {
 	now   func() time.Time
 	began time.Time
 	drawn time.Time
+	shown bool
 	first events.Position
 }
 
@@ -42,6 +43,7 @@ func (b *progressBar) at(position, last events.Position) {
 	}
 	if b.began.IsZero() || position < b.first {
 		b.began, b.first = b.now(), position
+		b.drawn = b.began // what is quick needs no bar
 	}
 	if position%lookEvery != 0 && position != last {
 		return
@@ -50,7 +52,7 @@ func (b *progressBar) at(position, last events.Position) {
 	if now.Sub(b.drawn) < drawEvery {
 		return
 	}
-	b.drawn = now
+	b.drawn, b.shown = now, true
 	fmt.Fprintf(b.w, "\r%s\x1b[K", b.line(position, last, now.Sub(b.began)))
 }
 
@@ -69,7 +71,7 @@ func (b *progressBar) line(position, last events.Position, took time.Duration) s
 
 // clear takes the bar away.
 func (b *progressBar) clear() {
-	if !b.drawn.IsZero() {
+	if b.shown {
 		fmt.Fprint(b.w, "\r\x1b[K")
 	}
 }

@@ -54,27 +54,28 @@ func (c *client) close() {
 // login gets tokens for a username and password (RFC 6749 section 4.3), which
 // are sent to the provider and kept nowhere.
 func (c *client) login(ctx context.Context, p *projections.Provider, secret, username, password string) (tokens, error) {
-	return c.tokens(ctx, p, secret, url.Values{"grant_type": {"password"}, "username": {username}, "password": {password}})
+	return c.tokens(ctx, p, secret, "", url.Values{"grant_type": {"password"}, "username": {username}, "password": {password}})
 }
 
 // refresh gets new tokens (RFC 6749 section 6). A provider that gives no new
-// refresh token leaves the old one in force.
-func (c *client) refresh(ctx context.Context, p *projections.Provider, secret string, old tokens) (tokens, error) {
+// refresh token leaves the old one in force. key names the refresh, however
+// often it is asked for (draft-ietf-httpapi-idempotency-key-header).
+func (c *client) refresh(ctx context.Context, p *projections.Provider, secret string, old tokens, key string) (tokens, error) {
 	if old.Refresh == "" {
 		return tokens{}, fmt.Errorf("%w: it gave no refresh token", errRefused)
 	}
-	t, err := c.tokens(ctx, p, secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh}})
+	t, err := c.tokens(ctx, p, secret, key, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh}})
 	if err == nil && t.Refresh == "" {
 		t.Refresh = old.Refresh
 	}
 	return t, err
 }
 
-func (c *client) tokens(ctx context.Context, p *projections.Provider, secret string, form url.Values) (tokens, error) {
+func (c *client) tokens(ctx context.Context, p *projections.Provider, secret, key string, form url.Values) (tokens, error) {
 	if p.Scope != "" {
 		form.Set("scope", p.Scope)
 	}
-	body, err := c.post(ctx, p, p.TokenURL, secret, form)
+	body, err := c.post(ctx, p, p.TokenURL, secret, key, form)
 	if err != nil {
 		return tokens{}, err
 	}
@@ -103,13 +104,13 @@ func (c *client) revoke(ctx context.Context, p *projections.Provider, secret str
 	if token == "" {
 		token, hint = t.Access, "access_token"
 	}
-	_, err := c.post(ctx, p, p.RevokeURL, secret, url.Values{"token": {token}, "token_type_hint": {hint}})
+	_, err := c.post(ctx, p, p.RevokeURL, secret, "", url.Values{"token": {token}, "token_type_hint": {hint}})
 	return err
 }
 
 // post sends a form with the client's credentials: HTTP Basic if it has a
-// secret, its id in the body if not.
-func (c *client) post(ctx context.Context, p *projections.Provider, to, secret string, form url.Values) ([]byte, error) {
+// secret, its id in the body if not. key is its Idempotency-Key; empty: none.
+func (c *client) post(ctx context.Context, p *projections.Provider, to, secret, key string, form url.Values) ([]byte, error) {
 	if secret == "" && p.ClientID != "" {
 		form.Set("client_id", p.ClientID)
 	}
@@ -119,6 +120,9 @@ func (c *client) post(ctx context.Context, p *projections.Provider, to, secret s
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", `"`+key+`"`) // a string of RFC 9651
+	}
 	if secret != "" {
 		req.SetBasicAuth(url.QueryEscape(p.ClientID), url.QueryEscape(secret))
 	}

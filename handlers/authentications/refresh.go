@@ -66,17 +66,23 @@ func (e *Endpoint) round(ctx context.Context) int {
 }
 
 // keepFresh refreshes one authentication, if this replica gets the lease. What
-// the provider gives is durable before anything uses it; a crash in between
-// leaves the lease to run out, and the next holder to try the former token.
-func (e *Endpoint) keepFresh(ctx context.Context, a *projections.Authentication, expires int64) {
+// the provider gives is durable before anything uses it. A crash in between
+// leaves the lease to run out, and the next holder to present the former token
+// with the same Idempotency-Key: a provider that honours it, as grantlog does,
+// gives what it gave before.
+func (e *Endpoint) keepFresh(ctx context.Context, due *projections.Authentication, expires int64) {
 	meta := emit.Meta{Correlation: events.NewID("refresh_")}
 	lease, err := e.Emit.Do(ctx, meta, func(s *projections.State, now time.Time) (command.Decision, error) {
-		return command.LeaseRefresh(s, now, a.ID, expires)
+		return command.LeaseRefresh(s, now, due.ID, expires, events.NewID("k_"))
 	})
 	if err != nil {
 		if !errors.Is(err, command.ErrLeased) && ctx.Err() == nil {
-			e.Log.Warn("a refresh could not be leased", "authentication", a.ID, "error", err)
+			e.Log.Warn("a refresh could not be leased", "authentication", due.ID, "error", err)
 		}
+		return
+	}
+	a, ok := e.leased(due.ID, lease)
+	if !ok {
 		return
 	}
 	outcome, err := e.refreshed(ctx, a)
@@ -93,6 +99,13 @@ func (e *Endpoint) keepFresh(ctx context.Context, a *projections.Authentication,
 	}
 }
 
+// leased returns the authentication as it was leased: its tokens may be others
+// than when it was found to be due.
+func (e *Endpoint) leased(id string, lease events.Position) (a *projections.Authentication, ok bool) {
+	e.Emit.View(func(s *projections.State) { a, ok = s.Connections.Get(id) })
+	return a, ok && a.Revision == lease
+}
+
 // refreshed asks the provider. An error means to try again later.
 func (e *Endpoint) refreshed(ctx context.Context, a *projections.Authentication) (events.Data, error) {
 	old, err := e.safe.open(ctx, a)
@@ -103,7 +116,7 @@ func (e *Endpoint) refreshed(ctx context.Context, a *projections.Authentication)
 	if err != nil {
 		return &events.AuthenticationFailed{ID: a.ID, Reason: "provider_removed"}, nil
 	}
-	t, err := e.client.refresh(ctx, p, secret, old)
+	t, err := e.client.refresh(ctx, p, secret, old, a.Key)
 	if errors.Is(err, errRefused) {
 		e.Log.Warn("a provider refused to refresh", "authentication", a.ID, "provider", a.Provider, "error", err)
 		return &events.AuthenticationFailed{ID: a.ID, Reason: "refused"}, nil

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -69,14 +70,16 @@ func FindAuthentication(s *projections.State, organization, id string) (*project
 var ErrLeased = &Error{KindConflict, "The refresh is somebody else's"}
 
 // LeaseRefresh takes the right to refresh an authentication that is due by
-// expires (Unix seconds).
-func LeaseRefresh(s *projections.State, now time.Time, id string, expires int64) (Decision, error) {
+// expires (Unix seconds). key is what the refresh is known by at the provider,
+// unless an earlier lease gave it one: whoever takes over from a holder that is
+// gone asks for the same once more, not for another.
+func LeaseRefresh(s *projections.State, now time.Time, id string, expires int64, key string) (Decision, error) {
 	a, ok := s.Connections.Get(id)
 	if !ok || !a.Active() || a.ExpiresAt > expires || a.LeasedUntil > now.Unix() {
 		return Decision{}, ErrLeased
 	}
 	hold := min(longest, firstLease<<min(a.Attempts, 4))
-	return edit(a.Organization, a.Revision, &events.AuthenticationLeased{ID: id, Until: now.Add(hold).Unix()})
+	return edit(a.Organization, a.Revision, &events.AuthenticationLeased{ID: id, Until: now.Add(hold).Unix(), Key: cmp.Or(a.Key, key)})
 }
 
 // EndRefresh records how a refresh ended that was leased at position lease. It

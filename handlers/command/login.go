@@ -39,18 +39,12 @@ var errForeignPartner = Invalid("The partnerId is not the client's")
 
 // PasswordGrant is what a client gets for the password of a user.
 func PasswordGrant(now time.Time, client Client, partner string, user *projections.User, scope string) Grant {
-	g := userGrant(now, client, partner, user, scope)
-	g.LoggedIn = g.IssuedAt
-	return g
-}
-
-func userGrant(now time.Time, client Client, partner string, user *projections.User, scope string) Grant {
 	now = now.Truncate(time.Second)
 	life := passwordTokenLifetime
 	if client.Application.TokenLifetime != 0 {
 		life = client.Application.TokenLife()
 	}
-	return Grant{Client: client, User: user, Partner: partner, Scope: scope, IssuedAt: now, ExpiresAt: now.Add(life)}
+	return Grant{Client: client, User: user, Partner: partner, LoggedIn: now, Scope: scope, IssuedAt: now, ExpiresAt: now.Add(life)}
 }
 
 // RefusedToken says whose fault it is that a token was dead on arrival.

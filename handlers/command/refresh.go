@@ -79,7 +79,7 @@ func PresentRefresh(s *projections.State, now time.Time, client Client, p Presen
 	if verdict == projections.Refused || !found {
 		return Grant{}, projections.Refused, ErrRefreshToken
 	}
-	g := userGrant(now, client, o.PartnerID, user, "")
+	g := PasswordGrant(now, client, o.PartnerID, user, "")
 	g.LoggedIn, g.Refresh = time.Unix(f.IssuedAt, 0), &Refresh{Family: f.ID, Token: p.Successor, Fact: fact}
 	if verdict == projections.Reused {
 		return g, verdict, nil
@@ -114,14 +114,17 @@ func TellReuse(s *projections.State, family string) (Decision, error) {
 	return RevokeRefresh(s, f, f.Ended)
 }
 
-// FindRefresh returns the family of a refresh token, if it is the client's.
-// Another client's is refused; false: it is unknown or has ended.
-func FindRefresh(s *projections.State, client Client, token events.TokenDigest) (f *projections.RefreshFamily, found bool, err error) {
-	f, found = s.Refreshes.ByToken(token)
-	if found && (f.Organization != client.Organization() || f.Application != client.ID()) {
-		return nil, false, ErrNotYours
+// FindRefresh returns the family of a client's refresh token, used or not; nil
+// if it is unknown or has ended.
+func FindRefresh(s *projections.State, client Client, token events.TokenDigest) (*projections.RefreshFamily, error) {
+	f, ok := s.Refreshes.ByToken(token)
+	switch {
+	case !ok:
+		return nil, nil
+	case f.Organization != client.Organization() || f.Application != client.ID():
+		return nil, ErrNotYours
 	}
-	return f, found, nil
+	return f, nil
 }
 
 // RevokeRefresh ends a family of refresh tokens and with it every access token

@@ -1,5 +1,7 @@
-// Package revoke owns POST /oauth/revoke (RFC 7009). 200 means: the ending is
-// durable and visible on this replica, or there was nothing to end.
+// Package revoke owns POST /oauth/revoke (RFC 7009), for access tokens and for
+// refresh tokens, with which everything ends that came from the same login. 200
+// means: the ending is durable and visible on this replica, or there was
+// nothing to end.
 package revoke
 
 import (
@@ -12,6 +14,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
+	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections"
@@ -39,14 +42,10 @@ func (e *Endpoint) revoke(c echo.Context) error {
 	if token == "" {
 		return oauth.Invalid("Missing required parameters")
 	}
-	checked, err := e.Authn.Token(c.Request().Context(), token)
-	if err != nil {
-		return err
-	}
-	if checked.Liveness == projections.Live {
-		err = e.end(c, client, checked.Token)
+	if credential.LooksLikeRefreshToken(token) {
+		err = e.refreshToken(c, client, token)
 	} else {
-		err = e.nothingToEnd(c, client, checked.Token)
+		err = e.accessToken(c, client, token)
 	}
 	if err != nil {
 		return err
@@ -57,13 +56,52 @@ func (e *Endpoint) revoke(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-func (e *Endpoint) end(c echo.Context, client command.Client, t projections.Token) error {
-	if t.Application != client.ID() {
-		return command.ErrNotYours
+func (e *Endpoint) accessToken(c echo.Context, client command.Client, token string) error {
+	checked, err := e.Authn.Token(c.Request().Context(), token)
+	if err != nil {
+		return err
 	}
-	meta := emit.Meta{Actor: events.Actor{Application: client.ID()}, Correlation: oauth.RequestID(c)}
-	position, err := e.Emit.Do(c.Request().Context(), meta, func(*projections.State, time.Time) (command.Decision, error) {
+	t := checked.Token
+	switch {
+	case t.Application != "" && t.Application != client.ID():
+		return command.ErrNotYours
+	case checked.Liveness != projections.Live:
+		return e.nothingToEnd(c)
+	}
+	return e.end(c, client, func(*projections.State) (command.Decision, error) {
 		return command.RevokeToken(t, command.ReasonClient)
+	})
+}
+
+// refreshToken ends the whole family of a refresh token, used or not. One that
+// is unknown here may have been given out by another replica a moment ago.
+func (e *Endpoint) refreshToken(c echo.Context, client command.Client, token string) error {
+	family, err := e.family(client, token)
+	if err == nil && family == nil {
+		if err = e.Emit.CatchUp(c.Request().Context()); err == nil {
+			family, err = e.family(client, token)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case family == nil:
+		return e.nothingToEnd(c)
+	}
+	return e.end(c, client, func(s *projections.State) (command.Decision, error) {
+		return command.RevokeRefresh(s, family, command.ReasonClient)
+	})
+}
+
+func (e *Endpoint) family(client command.Client, token string) (f *projections.RefreshFamily, err error) {
+	e.Emit.View(func(s *projections.State) { f, err = command.FindRefresh(s, client, authn.Digest(token)) })
+	return f, err
+}
+
+func (e *Endpoint) end(c echo.Context, client command.Client, decide func(*projections.State) (command.Decision, error)) error {
+	meta := emit.Meta{Actor: events.Actor{Application: client.ID()}, Correlation: oauth.RequestID(c)}
+	position, err := e.Emit.Do(c.Request().Context(), meta, func(s *projections.State, _ time.Time) (command.Decision, error) {
+		return decide(s)
 	})
 	if err != nil {
 		return err
@@ -73,10 +111,7 @@ func (e *Endpoint) end(c echo.Context, client command.Client, t projections.Toke
 }
 
 // nothingToEnd answers for a token that is unknown, expired or ended already.
-func (e *Endpoint) nothingToEnd(c echo.Context, client command.Client, t projections.Token) error {
-	if t.Application != "" && t.Application != client.ID() {
-		return command.ErrNotYours
-	}
+func (e *Endpoint) nothingToEnd(c echo.Context) error {
 	var position events.Position
 	e.Emit.View(func(s *projections.State) { position = s.Position })
 	consistency.Set(c, position)

@@ -66,11 +66,17 @@ func (e *Endpoint) form(g command.Grant, id events.TokenID) form {
 	}}
 }
 
+// issued is a token that is durable and visible on this replica.
+type issued struct {
+	token    string
+	position events.Position
+}
+
 // issue signs a token, records it and asks the log for its verdict. The token
 // is handed out only if the log shows it live: if the secret was rotated, or
-// the application, credential or service deleted, or the user disabled, before
-// the issuance landed, it was dead on arrival and the client is refused as if
-// it had come later.
+// the application, credential or service deleted, the user disabled, or the
+// refresh token used by somebody else, before the issuance landed, it was dead
+// on arrival and the client is refused as if it had come later.
 func (e *Endpoint) issue(c echo.Context, grantType string, g command.Grant) (issued, error) {
 	ctx, id := c.Request().Context(), events.NewTokenID()
 	f := e.form(g, id)
@@ -82,10 +88,7 @@ func (e *Endpoint) issue(c echo.Context, grantType string, g command.Grant) (iss
 		return issued{}, err
 	}
 	digest := authn.Digest(token)
-	meta := emit.Meta{Actor: events.Actor{Application: g.Client.ID()}, Correlation: oauth.RequestID(c)}
-	if g.User != nil {
-		meta.Actor.User = g.User.ID
-	}
+	meta := metaOf(c, g)
 	position, err := e.Emit.Do(ctx, meta, func(*projections.State, time.Time) (command.Decision, error) {
 		return command.RecordToken(g, grantType, id, digest, kid)
 	})
@@ -93,9 +96,20 @@ func (e *Endpoint) issue(c echo.Context, grantType string, g command.Grant) (iss
 		return issued{}, err
 	}
 	e.Emit.View(func(s *projections.State) {
-		if _, verdict := s.Lookup(id, digest, g.IssuedAt); verdict != projections.Live {
+		if _, verdict := s.Lookup(id, digest, g.IssuedAt); verdict != projections.Live || !descends(s, g.Refresh) {
 			err = command.RefusedToken(s, g)
 		}
 	})
+	if err != nil && g.Refresh != nil {
+		e.tellReuse(ctx, meta, g.Refresh.Family)
+	}
 	return issued{token: token, position: position}, err
+}
+
+func metaOf(c echo.Context, g command.Grant) emit.Meta {
+	meta := emit.Meta{Actor: events.Actor{Application: g.Client.ID()}, Correlation: oauth.RequestID(c)}
+	if g.User != nil {
+		meta.Actor.User = g.User.ID
+	}
+	return meta
 }

@@ -21,12 +21,8 @@ const passwordGrant = "password"
 // password decides a request of RFC 6749 section 4.3. The partner whose user it
 // is stands in the query; the user's address is called email or, as the RFC
 // has it, username.
-func (e *Endpoint) password(c echo.Context, _ time.Time, client command.Client, p oauth.Params) (grant command.Grant, err error) {
-	query, err := page.Query(c.Request())
-	if err != nil {
-		return grant, err
-	}
-	partner, err := page.One(query, "partnerId")
+func (e *Endpoint) password(c echo.Context, _ time.Time, client command.Client, p oauth.Params) (grant Granted, err error) {
+	partner, err := partnerOf(c)
 	if err != nil {
 		return grant, err
 	}
@@ -49,7 +45,15 @@ func (e *Endpoint) password(c echo.Context, _ time.Time, client command.Client, 
 	if err != nil {
 		return grant, err
 	}
-	return command.PasswordGrant(e.Authn.Now(), client, partner, user, scope), nil
+	return e.withRefresh(command.PasswordGrant(e.Authn.Now(), client, partner, user, scope)), nil
+}
+
+func partnerOf(c echo.Context) (string, error) {
+	query, err := page.Query(c.Request())
+	if err != nil {
+		return "", err
+	}
+	return page.One(query, "partnerId")
 }
 
 // userClaims are those of a token for a password, in the order in which servers
@@ -79,7 +83,7 @@ func (e *Endpoint) userForm(g command.Grant, id events.TokenID) form {
 	return form{alg: "RS256", typ: typ, named: func(thumbprint string) any {
 		return userClaims{
 			NotBefore: issuedAt, Expires: g.ExpiresAt.Unix(), Issuer: e.Issuer, Audience: cmp.Or(app.Audience, e.Issuer),
-			ClientID: app.ClientID, Subject: g.User.ID, AuthTime: issuedAt, Provider: "local",
+			ClientID: app.ClientID, Subject: g.User.ID, AuthTime: g.LoggedIn.Unix(), Provider: "local",
 			UserID: g.User.ID, PartnerID: g.Partner, Thumbprint: thumbprint, Success: "True", Role: g.User.Role,
 			ID: id.String(), IssuedAt: issuedAt, Scope: append([]string{}, strings.Fields(g.Scope)...), Methods: []string{"pwd"},
 		}

@@ -7,6 +7,7 @@ package token
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,17 +15,23 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
+	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/login"
 	"github.com/grantlog/grantlog/handlers/oauth"
 )
 
+// Granted is what a grant type gives a client.
+type Granted struct {
+	command.Grant
+	RefreshToken string // to be handed out with it; empty: none
+}
+
 // Grant decides what a grant type gives an authenticated client.
-type Grant func(c echo.Context, now time.Time, client command.Client, p oauth.Params) (command.Grant, error)
+type Grant func(c echo.Context, now time.Time, client command.Client, p oauth.Params) (Granted, error)
 
 // Signer makes compact JWS tokens; ErrNoKey-like failures mean that the
 // algorithm has no key yet.
@@ -40,8 +47,11 @@ type Config struct {
 	Emit   *emit.Emitter
 	Signer Signer
 	Logins *login.Judge
+	// Rotator makes the successors of refresh tokens.
+	Rotator credential.Rotator
 	// EnsureKey waits until an algorithm has a key that signs.
 	EnsureKey func(ctx context.Context, alg string) error
+	Log       *slog.Logger
 }
 
 const clientCredentialsGrant = "client_credentials"
@@ -52,10 +62,12 @@ type Endpoint struct {
 	grants map[string]Grant
 }
 
-// New returns the endpoint with its grants.
+// New returns the endpoint with its grants. Run does what it leaves for later.
 func New(c Config) *Endpoint {
 	e := &Endpoint{Config: c}
-	e.grants = map[string]Grant{clientCredentialsGrant: clientCredentials, passwordGrant: e.password}
+	e.grants = map[string]Grant{
+		clientCredentialsGrant: clientCredentials, passwordGrant: e.password, refreshGrant: e.refresh,
+	}
 	return e
 }
 
@@ -67,10 +79,11 @@ func (e *Endpoint) Mount(g *echo.Group) { g.POST("/oauth/token", e.token) }
 
 // response is RFC 6749 section 5.1.
 type response struct {
-	AccessToken string  `json:"access_token"`
-	TokenType   string  `json:"token_type"`
-	ExpiresIn   int64   `json:"expires_in"`
-	Scope       *string `json:"scope,omitempty"` // nil where the grant's answer has none
+	AccessToken  string  `json:"access_token"`
+	TokenType    string  `json:"token_type"`
+	ExpiresIn    int64   `json:"expires_in"`
+	RefreshToken string  `json:"refresh_token,omitempty"`
+	Scope        *string `json:"scope,omitempty"` // nil where the grant's answer has none
 }
 
 func (e *Endpoint) token(c echo.Context) error {
@@ -82,7 +95,7 @@ func (e *Endpoint) token(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	issued, err := e.issue(c, p["grant_type"], grant)
+	issued, err := e.issue(c, p["grant_type"], grant.Grant)
 	if err != nil {
 		return err
 	}
@@ -92,40 +105,37 @@ func (e *Endpoint) token(c echo.Context) error {
 	consistency.Set(c, issued.position)
 	answer := response{
 		AccessToken: issued.token, TokenType: "Bearer",
-		ExpiresIn: int64(grant.ExpiresAt.Sub(grant.IssuedAt) / time.Second),
+		ExpiresIn:    int64(grant.ExpiresAt.Sub(grant.IssuedAt) / time.Second),
+		RefreshToken: grant.RefreshToken,
 	}
-	if grant.User == nil {
+	if p["grant_type"] != passwordGrant {
 		answer.Scope = &grant.Scope
 	}
 	return c.JSON(http.StatusOK, answer)
 }
 
 // decide authenticates the client and lets the grant decide.
-func (e *Endpoint) decide(c echo.Context, p oauth.Params) (command.Grant, error) {
+func (e *Endpoint) decide(c echo.Context, p oauth.Params) (Granted, error) {
 	if e.asksForService(c.Request(), p) {
-		return e.serviceGrant(c, p)
+		grant, err := e.serviceGrant(c, p)
+		return Granted{Grant: grant}, err
 	}
 	grantType := p["grant_type"]
 	if grantType == "" {
-		return command.Grant{}, command.ErrMissingParameters
+		return Granted{}, command.ErrMissingParameters
 	}
 	decide, ok := e.grants[grantType]
 	if !ok {
-		return command.Grant{}, errOnlyClientCredentials
+		return Granted{}, errOnlyClientCredentials
 	}
 	client, err := e.Authn.Client(c, p)
 	if err != nil {
-		return command.Grant{}, err
+		return Granted{}, err
 	}
 	return decide(c, e.Authn.Now(), client, p)
 }
 
-func clientCredentials(_ echo.Context, now time.Time, client command.Client, p oauth.Params) (command.Grant, error) {
-	return command.ClientCredentials(now, client, p["scope"])
-}
-
-// issued is a token that is durable and visible on this replica.
-type issued struct {
-	token    string
-	position events.Position
+func clientCredentials(_ echo.Context, now time.Time, client command.Client, p oauth.Params) (Granted, error) {
+	grant, err := command.ClientCredentials(now, client, p["scope"])
+	return Granted{Grant: grant}, err
 }
