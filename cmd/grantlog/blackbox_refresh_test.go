@@ -323,7 +323,9 @@ func TestRefreshRace(t *testing.T) {
 			t.Errorf("%d presentations of one token were successful", len(tokens))
 		}
 		for _, m := range c.members {
-			m.dead(manager, append(tokens, first.AccessToken)...)
+			for _, token := range append(tokens, first.AccessToken) {
+				m.eventually("the family has ended", func() bool { return !m.introspect(manager, token).Active })
+			}
 		}
 	}
 

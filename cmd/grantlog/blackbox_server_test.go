@@ -185,7 +185,13 @@ func (s *server) finish() {
 // eventually waits until a condition holds.
 func (s *server) eventually(what string, holds func() bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.within(patience, what, holds)
+}
+
+// within is eventually for what takes its time by design.
+func (s *server) within(atMost time.Duration, what string, holds func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

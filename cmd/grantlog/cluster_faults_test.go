@@ -51,7 +51,9 @@ func (f *faults) between(least, most time.Duration) <-chan time.Time {
 // recover and judges what the clients were told.
 func (f *faults) under(c *cluster, fault func(f *faults, l *load)) {
 	f.t.Helper()
-	l := startLoad(f.t, c.members, c.members[0].create(c.members[0].token(c.administrator())))
+	app := c.members[0].create(c.members[0].token(c.administrator()))
+	c.settled()
+	l := startLoad(f.t, c.members, app)
 	count := 0
 	for began := time.Now(); time.Since(began) < f.each; count++ {
 		fault(f, l)

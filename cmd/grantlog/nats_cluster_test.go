@@ -139,7 +139,7 @@ func TestReplicasOnAnExternalCluster(t *testing.T) {
 	}
 	admin := c.administrator()
 	app := a.create(a.token(admin))
-	issued := b.requestToken(app).ok()
+	issued := a.requestToken(app).ok()
 	token := as[tokenResponse](issued).AccessToken
 	for _, s := range c.members {
 		if !s.activeAfter(issued, admin, token) {

@@ -100,18 +100,31 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jets
 	}
 }
 
+// A cluster without a leader does not answer: whoever asks is let go soon and
+// asks again. To make the stream takes longer.
+const (
+	findTimeout   = 500 * time.Millisecond
+	createTimeout = 2 * time.Second
+)
+
 func lookup(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	stream, err := js.Stream(ctx, StreamName)
+	stream, err := find(ctx, js)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
 	stream, err = js.CreateStream(ctx, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return js.Stream(ctx, StreamName)
 	}
 	return stream, err
+}
+
+func find(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	return js.Stream(ctx, StreamName)
 }
 
 // hopeless reports an answer that waiting does not change.

@@ -143,11 +143,15 @@ func (e *Endpoint) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		var untold []*projections.RefreshFamily
-		e.Emit.View(func(s *projections.State) { untold = s.Refreshes.Untold(e.Emit.Now().Add(-grace).Unix()) })
-		for _, f := range untold {
-			e.tellReuse(ctx, emit.Meta{Correlation: events.NewID("reuse_")}, f.ID)
-		}
+		e.makeUp(ctx)
 		timer.Reset(look + rand.N(look))
+	}
+}
+
+func (e *Endpoint) makeUp(ctx context.Context) {
+	var untold []*projections.RefreshFamily
+	e.Emit.View(func(s *projections.State) { untold = s.Refreshes.Untold(e.Emit.Now().Add(-grace).Unix()) })
+	for _, f := range untold {
+		e.tellReuse(ctx, emit.Meta{Correlation: events.NewID("reuse_")}, f.ID)
 	}
 }
