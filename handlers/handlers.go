@@ -7,7 +7,6 @@ package handlers
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
@@ -85,22 +83,27 @@ var algorithms = []string{"ES256", "RS256", "PS256", "EdDSA"}
 
 // Server is the HTTP face of a replica.
 type Server struct {
-	echo   *echo.Echo
-	keeper *keys.Keeper
-	health *health.Endpoint
-	emit   *emit.Emitter
-	hasher credential.Hasher
-	feed   *revocations.Endpoint
-	guard  *guard.Guard
-	proxy  *proxy.Proxy
-	office *enroll.Office
+	cfg     Config
+	echo    *echo.Echo
+	hasher  credential.Hasher
+	cursors *page.Cursors
+	emit    *emit.Emitter
+	signer  *sign.Signer
+	keeper  *keys.Keeper
+	callers *authn.Authenticator
+	past    *asof.Reader
+	guard   *guard.Guard
+	proxy   *proxy.Proxy
 
+	people    *personal.Directory
 	passwords *password.Hasher
+	office    *enroll.Office
 
-	thirdParties *authentications.Endpoint
+	health       *health.Endpoint
 	tokens       *token.Endpoint
+	feed         *revocations.Endpoint
+	thirdParties *authentications.Endpoint
 
-	follower *follow.Follower
 	open     atomic.Bool   // set by Open
 	stopping chan struct{} // closed by Stopping
 }
@@ -110,49 +113,14 @@ type mounter interface{ Mount(*echo.Group) }
 
 // New wires a server. Call Prepare before it serves.
 func New(cfg Config) (*Server, error) {
-	hasher := credential.NewHasher(cfg.Master.Derive(credential.Purpose))
-	cursors := page.New(cfg.Master.Derive(page.Purpose))
-	emitter := emit.New(cfg.Journal, cfg.Follower, cfg.Now)
-	vault := sign.NewVault(cfg.Master)
-	signer := sign.New(sign.Config{View: cfg.Follower.View, Unsealer: vault, Logger: cfg.Log})
-	keeper := keys.NewKeeper(keys.Config{Emit: emitter, Vault: vault, Policy: cfg.keyPolicy(), Logger: cfg.Log})
-	callers := authn.New(authn.Config{
-		View: cfg.Follower.View, CatchUp: emitter.CatchUp, Hash: hasher.Digest, Verify: signer.Verify, Now: cfg.Now,
-	})
-	people := personal.New(cfg.Erasable, vault, cfg.Master.Derive(personal.Purpose))
-	passwords := password.New(password.Config{Worker: cfg.HashWorker, Log: cfg.Log})
-	logins := login.New(login.Config{
-		Emit: emitter, People: people, Passwords: passwords, Store: cfg.Erasable,
-		Key: cfg.Master.Derive(login.Purpose), Log: cfg.Log,
-	})
-	office := enroll.New(enroll.Config{Emit: emitter, People: people, Passwords: passwords, Log: cfg.Log})
-	tokens := token.New(token.Config{
-		Issuer: cfg.Issuer, Authn: callers, Emit: emitter, Signer: signer, Logins: logins,
-		Rotator: credential.NewRotator(cfg.Master.Derive(credential.RefreshPurpose)), EnsureKey: keeper.Ensure, Log: cfg.Log,
-	})
-	past := asof.New(asof.Config{Log: cfg.Journal, Start: cfg.Follower.Past, View: cfg.Follower.View, Now: cfg.Now})
-	described, err := metadata.New(cfg.metadata(signer, tokens.GrantTypes()))
+	s := assemble(cfg)
+	described, err := metadata.New(cfg.metadata(s.signer, s.tokens.GrantTypes()))
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		echo: newEcho(cfg), keeper: keeper, emit: emitter, hasher: hasher, office: office, passwords: passwords,
-		tokens: tokens, follower: cfg.Follower, stopping: make(chan struct{}),
-	}
-	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
-	s.guard = guard.New(guard.Config{
-		Authn: callers, Emit: emitter, Fresh: cfg.Follower.Fresh,
-		Issuer: cfg.Issuer, Replica: cfg.Journal.Replica(), Log: cfg.Log,
-	})
 	if s.proxy, err = proxy.New(proxy.Config{Guard: s.guard, Issuer: cfg.Issuer, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
-	s.feed = revocations.New(revocations.Config{
-		Authn: callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
-	})
-	s.thirdParties = authentications.New(authentications.Config{
-		Authn: callers, Emit: emitter, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,
-	})
 	root := s.echo.Group("")
 	// These answer whatever the state of the log.
 	mount(root, s.health, described, openapi.Endpoint{})
@@ -161,49 +129,84 @@ func New(cfg Config) (*Server, error) {
 	// wrong method.)
 	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(s)))
 	s.echo.Use((&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: thirdPartyTokens(s.thirdParties)}).Unrouted)
-	mount(root,
-		tokens,
+	mount(root, s.endpoints()...)
+	return s, nil
+}
+
+// assemble makes what endpoints have in common, and those that outlive a
+// request.
+func assemble(cfg Config) *Server {
+	s := &Server{
+		cfg: cfg, echo: newEcho(cfg), stopping: make(chan struct{}),
+		hasher:  credential.NewHasher(cfg.Master.Derive(credential.Purpose)),
+		cursors: page.New(cfg.Master.Derive(page.Purpose)),
+		emit:    emit.New(cfg.Journal, cfg.Follower, cfg.Now),
+		past:    asof.New(asof.Config{Log: cfg.Journal, Start: cfg.Follower.Past, View: cfg.Follower.View, Now: cfg.Now}),
+	}
+	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
+	vault := sign.NewVault(cfg.Master)
+	s.signer = sign.New(sign.Config{View: cfg.Follower.View, Unsealer: vault, Logger: cfg.Log})
+	s.keeper = keys.NewKeeper(keys.Config{Emit: s.emit, Vault: vault, Policy: cfg.keyPolicy(), Logger: cfg.Log})
+	s.callers = authn.New(authn.Config{
+		View: cfg.Follower.View, CatchUp: s.emit.CatchUp, Hash: s.hasher.Digest, Verify: s.signer.Verify, Now: cfg.Now,
+	})
+	s.guard = guard.New(guard.Config{
+		Authn: s.callers, Emit: s.emit, Fresh: cfg.Follower.Fresh,
+		Issuer: cfg.Issuer, Replica: cfg.Journal.Replica(), Log: cfg.Log,
+	})
+	s.people = personal.New(cfg.Erasable, vault, cfg.Master.Derive(personal.Purpose))
+	s.passwords = password.New(password.Config{Worker: cfg.HashWorker, Log: cfg.Log})
+	s.office = enroll.New(enroll.Config{Emit: s.emit, People: s.people, Passwords: s.passwords, Log: cfg.Log})
+	s.tokens = s.tokenEndpoint()
+	s.feed = revocations.New(revocations.Config{
+		Authn: s.callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+	})
+	s.thirdParties = authentications.New(authentications.Config{
+		Authn: s.callers, Emit: s.emit, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,
+	})
+	return s
+}
+
+func (s *Server) tokenEndpoint() *token.Endpoint {
+	cfg := s.cfg
+	logins := login.New(login.Config{
+		Emit: s.emit, People: s.people, Passwords: s.passwords, Store: cfg.Erasable,
+		Key: cfg.Master.Derive(login.Purpose), Log: cfg.Log,
+	})
+	return token.New(token.Config{
+		Issuer: cfg.Issuer, Authn: s.callers, Emit: s.emit, Signer: s.signer, Logins: logins,
+		Rotator: credential.NewRotator(cfg.Master.Derive(credential.RefreshPurpose)), EnsureKey: s.keeper.Ensure, Log: cfg.Log,
+	})
+}
+
+// endpoints are those that need a fresh state: the list of mounts.
+func (s *Server) endpoints() []mounter {
+	callers, emitter, cursors, past, hash := s.callers, s.emit, s.cursors, s.past, s.hasher.Digest
+	return []mounter{
+		s.tokens,
 		&introspect.Endpoint{Authn: callers, AsOf: past},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
-		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hasher.Digest},
-		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hasher.Digest},
-		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, People: people, Office: office},
+		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hash},
+		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hash},
+		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, People: s.people, Office: s.office},
 		s.thirdParties,
 		&userinfo.Endpoint{Authn: callers, Emit: emitter},
-		&keys.Endpoint{Authn: callers, Keeper: keeper},
+		&keys.Endpoint{Authn: callers, Keeper: s.keeper},
 		&forwardauth.Endpoint{Guard: s.guard},
 		&service.Endpoint{Guard: s.guard, Proxy: s.proxy},
 		&scopes.Endpoint{Authn: callers, Emit: emitter},
 		&usage.Endpoint{Authn: callers, Guard: s.guard},
 		s.feed,
 		&audit.Endpoint{Config: audit.Config{
-			Authn: callers, Cursors: cursors, Position: cfg.Follower.Position, WaitFor: cfg.Follower.WaitFor,
-			Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, WaitFor: s.cfg.Follower.WaitFor,
+			Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		}},
-	)
-	return s, nil
+	}
 }
 
 func mount(g *echo.Group, endpoints ...mounter) {
 	for _, e := range endpoints {
 		e.Mount(g)
-	}
-}
-
-// exempt keeps a middleware away from the routes that exist already.
-func exempt(routes []*echo.Route, m echo.MiddlewareFunc) echo.MiddlewareFunc {
-	exempted := map[string]bool{}
-	for _, r := range routes {
-		exempted[r.Path] = true
-	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		guarded := m(next)
-		return func(c echo.Context) error {
-			if exempted[c.Path()] {
-				return next(c)
-			}
-			return guarded(c)
-		}
 	}
 }
 
@@ -226,49 +229,6 @@ func (c *Config) metadata(signer *sign.Signer, grantTypes []string) metadata.Con
 	}
 }
 
-// newEcho returns a router that recovers from panics, names every request and
-// writes every error through the one table of package oauth.
-func newEcho(cfg Config) *echo.Echo {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.Logger.SetOutput(slogWriter{cfg.Log})
-	e.HTTPErrorHandler = oauth.ErrorHandler(cfg.Log,
-		journal.ErrUnavailable, journal.ErrUncertain, erasable.ErrUnavailable, follow.ErrStale, follow.ErrDamaged, follow.ErrNotReady, follow.ErrClosed)
-	e.IPExtractor = echo.ExtractIPDirect()
-	if len(cfg.TrustedProxies) > 0 {
-		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-		for _, network := range cfg.TrustedProxies {
-			trust = append(trust, echo.TrustIPRange(&net.IPNet{
-				IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen()),
-			}))
-		}
-		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
-	}
-	if cfg.Metrics != nil {
-		e.Use(cfg.Metrics.Requests)
-	}
-	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}), nameRequest)
-	return e
-}
-
-// nameRequest gives every answer its X-Request-Id, and keeps it out of caches
-// unless its handler says otherwise.
-func nameRequest(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		oauth.RequestID(c)
-		c.Response().Header().Set("Cache-Control", "no-store")
-		return next(c)
-	}
-}
-
-// slogWriter carries what Echo itself logs.
-type slogWriter struct{ log *slog.Logger }
-
-func (w slogWriter) Write(b []byte) (int, error) {
-	w.log.Debug("echo", "line", string(b))
-	return len(b), nil
-}
-
 // Prepare makes the server able to sign; see keys.Keeper.EnsureFirst.
 func (s *Server) Prepare(ctx context.Context) error { return s.keeper.EnsureFirst(ctx) }
 
@@ -277,7 +237,7 @@ func (s *Server) Open() { s.open.Store(true) }
 
 // Fresh says whether this replica may answer, and if not, why.
 func (s *Server) Fresh() error {
-	if err := s.follower.Fresh(); err != nil {
+	if err := s.cfg.Follower.Fresh(); err != nil {
 		return err
 	}
 	if !s.open.Load() {
@@ -288,7 +248,7 @@ func (s *Server) Fresh() error {
 
 // WaitFor waits until this replica shows a position.
 func (s *Server) WaitFor(ctx context.Context, position events.Position) error {
-	return s.follower.WaitFor(ctx, position)
+	return s.cfg.Follower.WaitFor(ctx, position)
 }
 
 // Run does the background work of a replica until ctx ends.

@@ -21,7 +21,7 @@ func (g *generator) connection(org string) page {
 	case 1:
 		return on(org, g.now, &events.ProviderRemoved{Name: name})
 	case 2:
-		return on(org, g.now, &events.AuthenticationLeased{ID: id, Until: at + 30})
+		return on(org, g.now, &events.AuthenticationLeased{ID: id, Until: at + 30, Key: rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(g.t, "key")})
 	case 3:
 		return on(org, g.now, &events.AuthenticationRefreshed{ID: id, Tokens: []byte{2}, ExpiresAt: at + 60})
 	case 4:

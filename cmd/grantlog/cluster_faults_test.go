@@ -25,6 +25,7 @@ func TestFaults(t *testing.T) {
 	}
 	t.Logf("seed %d", f.seed)
 	t.Run("kill", func(t *testing.T) { f.in(t).members(f.kill) })
+	t.Run("blackout", func(t *testing.T) { f.in(t).members(f.blackout) })
 	t.Run("freeze", func(t *testing.T) { f.in(t).members(f.freeze) })
 	t.Run("step down", func(t *testing.T) { f.in(t).stepDown() })
 	t.Run("lose a NATS server", func(t *testing.T) { f.in(t).loseNATS() })
@@ -87,6 +88,22 @@ func (*faults) kill(f *faults, l *load) {
 	<-f.between(0, 12*time.Second)
 	s.start()
 	<-f.between(0, 3*time.Second)
+}
+
+// blackout ends all members at once, and starts them again one after the
+// other.
+func (*faults) blackout(f *faults, l *load) {
+	for _, s := range l.members {
+		s.kill()
+	}
+	for _, i := range f.rand.Perm(len(l.members)) {
+		<-f.between(0, 2*time.Second)
+		l.members[i].launch()
+	}
+	for _, s := range l.members {
+		s.ready()
+	}
+	<-f.between(time.Second, 5*time.Second)
 }
 
 // freeze stops a member in its tracks, for longer or shorter than an election

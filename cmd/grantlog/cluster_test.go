@@ -104,13 +104,6 @@ func TestCluster(t *testing.T) {
 			t.Error("the members' logs differ")
 		}
 	}
-	for _, s := range c.members {
-		s.launch()
-	}
-	c.ready()
-	c.administrator()
-	a.live(admin, a.token(app))
-	a.dead(admin, token, kept)
 }
 
 // A member that is given no key, or the data directory of something else, says

@@ -242,7 +242,7 @@ func TestPasswordGrant(t *testing.T) {
 	now := start.Add(1500 * time.Millisecond)
 	g := command.PasswordGrant(now, command.Client{Application: app}, "10000", u, "openid")
 	want := command.Grant{
-		Client: command.Client{Application: app}, User: u, Partner: "10000", Scope: "openid",
+		Client: command.Client{Application: app}, User: u, Partner: "10000", LoggedIn: start.Add(time.Second), Scope: "openid",
 		IssuedAt: start.Add(time.Second), ExpiresAt: start.Add(43201 * time.Second),
 	}
 	if d := cmp.Diff(want, g); d != "" {

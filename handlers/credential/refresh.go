@@ -32,7 +32,8 @@ func NewRefreshToken() string {
 // says nothing about whether any server ever made it.
 func LooksLikeRefreshToken(s string) bool {
 	body, ok := strings.CutPrefix(s, refreshPrefix)
-	if !ok || len(body) != refreshEncoding.EncodedLen(refreshBytes) {
+	// The decoder would skip line breaks.
+	if !ok || len(body) != refreshEncoding.EncodedLen(refreshBytes) || strings.ContainsAny(body, "\r\n") {
 		return false
 	}
 	_, err := refreshEncoding.DecodeString(body)

@@ -34,7 +34,7 @@ func TestSuccessorIsStable(t *testing.T) {
 
 func TestSuccessorsDiffer(t *testing.T) {
 	r, token := NewRotator([]byte("a")), NewRefreshToken()
-	if r.Successor(token, "k") != r.Successor(token, "k") {
+	if first, again := r.Successor(token, "k"), r.Successor(token, "k"); first != again {
 		t.Error("two successors for one key")
 	}
 	seen := map[string]string{token: "the token"}
