@@ -65,7 +65,7 @@ func (f *RefreshFamily) forgotten() int64 {
 	return end + int64(retention/time.Second)
 }
 
-// Refreshes is what the log says of refresh tokens: some 80 bytes for each
+// Refreshes is what the log says of refresh tokens: some 100 bytes for each
 // that was used, until its family ends.
 type Refreshes struct {
 	families map[string]*RefreshFamily
@@ -130,7 +130,7 @@ const (
 // Judge says what a presentation comes to if it is the next event.
 func (s *State) Judge(organization string, d *events.RefreshPresented, now time.Time) Presentation {
 	f, ok := s.Refreshes.ByToken(d.Digest)
-	if !ok || f.ID != d.Family || f.Organization != organization || !s.Refreshable(f, now) {
+	if !ok || f.ID != d.Family || f.Organization != organization || f.Application != d.Application || !s.Refreshable(f, now) {
 		return Refused
 	}
 	if a, ok := s.Applications.Get(f.Application); !ok || !a.backs(d.Secret, now) {

@@ -121,7 +121,7 @@ func (*faults) freeze(f *faults, l *load) {
 func (f *faults) stepDown() {
 	f.t.Helper()
 	n := startNATSCluster(f.t)
-	nc := n.connect()
+	nc := n.connect("grantlog", natsPassword)
 	f.under(n.startReplicas(), func(f *faults, _ *load) {
 		if _, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.GRANTLOG", nil, 5*time.Second); err != nil {
 			f.t.Logf("step down: %v", err)

@@ -1,22 +1,32 @@
 package main_test
 
 import (
+	"fmt"
 	"net"
-	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
-// natsCluster is an external NATS of three servers, as an operator runs it.
+// natsCluster is an external NATS of three servers, as docs/deploy/nats.conf
+// configures them.
 type natsCluster struct {
 	t       testing.TB
 	options []*natsserver.Options
 	servers []*natsserver.Server // nil while stopped
 }
+
+// Passwords of the cluster.
+const (
+	natsPassword = "p1nats"
+	acmePassword = "p2acme"
+)
 
 func startNATSCluster(t testing.TB) *natsCluster {
 	t.Helper()
@@ -26,39 +36,27 @@ func startNATSCluster(t testing.TB) *natsCluster {
 			n.stop(i)
 		}
 	})
-	var routes []*url.URL
+	config, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy", "nats.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, routes, names := make([]string, 3), make([]string, 3), []string{}
 	for i := range n.servers {
-		client, cluster := hostPort(t, freeAddress(t)), hostPort(t, freeAddress(t))
-		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(cluster.host, strconv.Itoa(cluster.port))})
-		n.options = append(n.options, &natsserver.Options{
-			ServerName: "nats-" + strconv.Itoa(i+1), Host: client.host, Port: client.port,
-			Cluster:   natsserver.ClusterOpts{Name: "test", Host: cluster.host, Port: cluster.port},
-			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoSigs: true, NoLog: true,
-		})
+		clients[i], routes[i] = freeAddress(t), freeAddress(t)
+		names = append(names, "nats-"+strconv.Itoa(i+1)+":6222", routes[i])
 	}
 	for i := range n.servers {
-		n.options[i].Routes = routes
+		here := strings.NewReplacer(append(names, "0.0.0.0:4222", clients[i], "0.0.0.0:6222", routes[i], "/data", t.TempDir())...)
+		text := fmt.Sprintf("NATS_NAME: nats-%d\nNATS_PASSWORD: %s\nACME_PASSWORD: %s\n", i+1, natsPassword, acmePassword) + here.Replace(string(config))
+		opts := &natsserver.Options{}
+		if err := opts.ProcessConfigString(text); err != nil {
+			t.Fatal(err)
+		}
+		opts.NoSigs, opts.NoLog = true, true
+		n.options = append(n.options, opts)
 		n.start(i)
 	}
 	return n
-}
-
-type endpoint struct {
-	host string
-	port int
-}
-
-func hostPort(t testing.TB, address string) endpoint {
-	t.Helper()
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return endpoint{host, number}
 }
 
 func (n *natsCluster) start(i int) {
@@ -83,14 +81,17 @@ func (n *natsCluster) stop(i int) {
 	}
 }
 
-// urls is the value of --nats.
-func (n *natsCluster) urls() string {
+// urls is where a user reaches the cluster.
+func (n *natsCluster) urls(user, password string) string {
 	var all []string
 	for _, o := range n.options {
-		all = append(all, "nats://"+net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
+		all = append(all, "nats://"+user+":"+password+"@"+net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
 	}
 	return strings.Join(all, ",")
 }
+
+// setting tells grantlog where the cluster is, off the command line.
+func (n *natsCluster) setting() string { return "GRANTLOG_NATS=" + n.urls("grantlog", natsPassword) }
 
 // leader returns which server leads the log, or -1.
 func (n *natsCluster) leader() int {
@@ -102,9 +103,9 @@ func (n *natsCluster) leader() int {
 	return -1
 }
 
-func (n *natsCluster) connect() *nats.Conn {
+func (n *natsCluster) connect(user, password string, opts ...nats.Option) *nats.Conn {
 	n.t.Helper()
-	nc, err := nats.Connect(n.urls(), nats.MaxReconnects(-1))
+	nc, err := nats.Connect(n.urls(user, password), append(opts, nats.MaxReconnects(-1))...)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -118,7 +119,8 @@ func (n *natsCluster) startReplicas() *cluster {
 	n.t.Helper()
 	c := prepareCluster(n.t)
 	for _, s := range c.members {
-		s.args = []string{"--issuer", c.members[0].issuer(), c.key, "--nats", n.urls()}
+		s.args = []string{"--issuer", c.members[0].issuer(), c.key}
+		s.env = []string{n.setting()}
 		s.launch()
 	}
 	c.ready()
@@ -172,7 +174,58 @@ func TestReplicasOnAnExternalCluster(t *testing.T) {
 	if b.activeAfter(rotated, admin, token) {
 		t.Error("a new replica does not know the past")
 	}
-	if r := run(t, nil, "verify", "--nats", n.urls(), c.key); r.code != 0 {
+	if r := run(t, []string{n.setting()}, "verify", c.key); r.code != 0 {
 		t.Errorf("verify: %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// Section 6: one permission line gives a consumer of NATS the revocations of
+// its organization, and nothing else.
+func TestRevocationsForANATSUser(t *testing.T) {
+	t.Parallel()
+	n := startNATSCluster(t)
+	c := n.startReplicas()
+	a := c.members[0]
+	admin := a.token(c.administrator())
+	a.json("POST", "/oauth/organizations", settings{"id": "acme", "name": "Acme"}, bearer(admin)).want(201)
+	mine := as[application](a.json("POST", "/oauth/applications?organization=acme", settings{"name": "x", "scopes": []string{"read"}}, bearer(admin)).want(201))
+	other := a.create(admin)
+
+	violations := make(chan error, 16)
+	acme := n.connect("acme", acmePassword, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	heard := make(chan *nats.Msg, 16)
+	if _, err := acme.ChanSubscribe("grantlog.revocations.acme", heard); err != nil {
+		t.Fatal(err)
+	}
+	for name, forbidden := range map[string]func() error{
+		"another organization": func() error { _, err := acme.SubscribeSync("grantlog.revocations.default"); return err },
+		"tokens":               func() error { _, err := acme.SubscribeSync("grantlog.tokens"); return err },
+		"everything":           func() error { _, err := acme.SubscribeSync(">"); return err },
+		"revoking":             func() error { return acme.Publish("grantlog.revocations.acme", []byte("x")) },
+		"deleting":             func() error { return acme.Publish("$JS.API.STREAM.DELETE.GRANTLOG", nil) },
+		"purging":              func() error { return acme.Publish("$JS.API.STREAM.PURGE.GRANTLOG", nil) },
+	} {
+		if err := forbidden(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-violations:
+			if !strings.Contains(strings.ToLower(err.Error()), "permissions violation") {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%s is not refused", name)
+		}
+	}
+	for _, app := range []application{other, mine} {
+		a.form("/oauth/revoke", []string{"token", a.token(app)}, basic(app)).ok()
+	}
+	select {
+	case msg := <-heard:
+		if msg.Subject != "grantlog.revocations.acme" || !strings.Contains(string(msg.Data), `"type":"token.revoked"`) || !strings.Contains(string(msg.Data), mine.ID) {
+			t.Errorf("%s %s", msg.Subject, msg.Data)
+		}
+	case <-time.After(patience):
+		t.Error("the revocation is not heard")
 	}
 }

@@ -1,6 +1,7 @@
 // Package introspect owns POST /oauth/introspect (RFC 7662). The answer comes
 // from memory: the token's own claims, if the log shows it live, or showed it
-// live at the moment that as_of names.
+// live at the moment that as_of names. Refresh tokens are inactive here: they are
+// for the token endpoint alone.
 package introspect
 
 import (
