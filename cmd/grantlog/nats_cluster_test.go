@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -46,10 +45,11 @@ func startNATSCluster(t testing.TB) *natsCluster {
 		names = append(names, "nats-"+strconv.Itoa(i+1)+":6222", routes[i])
 	}
 	for i := range n.servers {
-		here := strings.NewReplacer(append(names, "0.0.0.0:4222", clients[i], "0.0.0.0:6222", routes[i], "/data", t.TempDir())...)
-		text := fmt.Sprintf("NATS_NAME: nats-%d\nNATS_PASSWORD: %s\nACME_PASSWORD: %s\n", i+1, natsPassword, acmePassword) + here.Replace(string(config))
+		here := strings.NewReplacer(append(names,
+			"0.0.0.0:4222", clients[i], "0.0.0.0:6222", routes[i], "/data", t.TempDir(),
+			"$NATS_NAME", "nats-"+strconv.Itoa(i+1), "$NATS_PASSWORD", natsPassword, "$ACME_PASSWORD", acmePassword)...)
 		opts := &natsserver.Options{}
-		if err := opts.ProcessConfigString(text); err != nil {
+		if err := opts.ProcessConfigString(here.Replace(string(config))); err != nil {
 			t.Fatal(err)
 		}
 		opts.NoSigs, opts.NoLog = true, true
