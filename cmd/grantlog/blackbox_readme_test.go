@@ -20,8 +20,13 @@ import (
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh( serve| test)?\n(.*?)^```$")
 	printed    = regexp.MustCompile(`#\s+(\{.*\})\s*$`)
+
+	// Addresses are taken for ports that are free where the test runs.
+	anyAddress = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	listenFlag = regexp.MustCompile(`--listen (\S+)`)
 )
 
+// readmeAddress is where a server listens that is told nothing else.
 const readmeAddress = "127.0.0.1:8080"
 
 // A clean copy of the repository does what the README says, as printed.
@@ -45,8 +50,14 @@ func TestREADME(t *testing.T) {
 	copyTree(t, clone, root, notInAClone)
 
 	s := prepare(t)
+	addresses := map[string]string{readmeAddress: s.addr}
 	for _, block := range blocks {
-		script := strings.ReplaceAll(block[2], readmeAddress, s.addr)
+		script := anyAddress.ReplaceAllStringFunc(block[2], func(address string) string {
+			if addresses[address] == "" {
+				addresses[address] = freeAddress(t)
+			}
+			return addresses[address]
+		})
 		switch block[1] {
 		case " serve":
 			s.serveFrom(clone, script)
@@ -69,11 +80,11 @@ func TestREADME(t *testing.T) {
 
 // notInAClone reports what Git does not keep.
 func notInAClone(path string, d fs.DirEntry) bool {
-	return slices.Contains([]string{".git", "data", "grantlog"}, path) || d.Name() == "node_modules"
+	return slices.Contains([]string{".git", "data", "grantlog", "master.key"}, path) || strings.HasPrefix(path, "data-") || d.Name() == "node_modules"
 }
 
-// serveFrom runs a block that starts a server on the test's own address, and
-// stops all of its processes when the test ends.
+// serveFrom runs a block that starts servers, where it says or else on the
+// test's own address, and stops all of its processes when the test ends.
 func (s *server) serveFrom(dir, script string) {
 	s.t.Helper()
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
@@ -93,15 +104,26 @@ func (s *server) serveFrom(dir, script string) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		<-exited
 	})
-	s.eventually("the README's server is ready", func() bool {
-		select {
-		case <-exited:
-			s.t.Fatalf("the README's server ended\n%s", s.out.tail())
-		default:
+	served := []string{s.addr}
+	if listens := listenFlag.FindAllStringSubmatch(script, -1); listens != nil {
+		served = nil
+		for _, flag := range listens {
+			served = append(served, flag[1])
 		}
-		status, err := s.probe("/readyz")
-		return err == nil && status == 200
-	})
+	}
+	for _, address := range served {
+		at := *s
+		at.addr = address
+		at.eventually("the README's server is ready", func() bool {
+			select {
+			case <-exited:
+				s.t.Fatalf("the README's server ended\n%s", s.out.tail())
+			default:
+			}
+			status, err := at.probe("/readyz")
+			return err == nil && status == 200
+		})
+	}
 }
 
 func shell(t *testing.T, dir, script string) string {
@@ -120,7 +142,7 @@ func expectations(script string) []*regexp.Regexp {
 	var all []*regexp.Regexp
 	for line := range strings.Lines(script) {
 		if m := printed.FindStringSubmatch(line); m != nil {
-			pattern := strings.ReplaceAll(regexp.QuoteMeta(m[1]), "…", ".*")
+			pattern := strings.ReplaceAll(regexp.QuoteMeta(m[1]), "…", ".*?")
 			all = append(all, regexp.MustCompile(pattern))
 		}
 	}

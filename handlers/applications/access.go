@@ -9,9 +9,6 @@ import (
 	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
-	"github.com/grantlog/grantlog/handlers/consistency"
-	"github.com/grantlog/grantlog/handlers/emit"
-	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -59,20 +56,6 @@ func (r reach) target(s *projections.State, id string) (command.Target, error) {
 		return command.Target{}, err
 	}
 	return command.Target{Organization: app.Organization, ID: app.ID, Held: r.caller.Scopes}, nil
-}
-
-// record runs a command for the caller and names its position in the answer.
-func (e *Endpoint) record(c echo.Context, r reach, decide emit.Decide) error {
-	meta := emit.Meta{
-		Actor:       r.caller.Actor(),
-		Correlation: oauth.RequestID(c),
-	}
-	position, err := e.Emit.Do(c.Request().Context(), meta, decide)
-	if err != nil {
-		return err
-	}
-	consistency.Set(c, position)
-	return nil
 }
 
 // shown returns an application as the state has it after a write; one that

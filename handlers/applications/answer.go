@@ -1,13 +1,13 @@
 package applications
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/consistency"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -73,17 +73,5 @@ func answer(c echo.Context, status int, app *projections.Application, secret str
 	body := answerOf(app, now)
 	body.ClientSecret = secret
 	c.Response().Header().Set("ETag", consistency.ETag(app.Revision))
-	return respond(c, status, body)
+	return manage.JSON(c, status, body)
 }
-
-func respond(c echo.Context, status int, answer any) error {
-	noStore(c)
-	return c.JSON(status, answer)
-}
-
-func noContent(c echo.Context) error {
-	noStore(c)
-	return c.NoContent(http.StatusNoContent)
-}
-
-func noStore(c echo.Context) { c.Response().Header().Set("Cache-Control", "no-store") }

@@ -10,6 +10,7 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -70,7 +71,7 @@ func (e *Endpoint) listOrganizations(c echo.Context) error {
 			answer.Organizations = append(answer.Organizations, organizationOf(o))
 		}
 	})
-	return respond(c, http.StatusOK, answer)
+	return manage.JSON(c, http.StatusOK, answer)
 }
 
 type newOrganization struct {
@@ -82,15 +83,14 @@ type newOrganization struct {
 }
 
 func (e *Endpoint) createOrganization(c echo.Context) error {
-	r, err := e.reachOf(c)
-	if err != nil {
+	if _, err := e.reachOf(c); err != nil {
 		return err
 	}
 	var in newOrganization
 	if err := body.Decode(c.Request(), &in); err != nil {
 		return err
 	}
-	err = e.record(c, r, func(s *projections.State, _ time.Time) (command.Decision, error) {
+	err := manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		return command.CreateOrganization(s, command.NewOrganization(in))
 	})
 	if err != nil {
@@ -101,5 +101,5 @@ func (e *Endpoint) createOrganization(c echo.Context) error {
 		o, _ := s.Organizations.Get(in.ID)
 		answer = organizationOf(o)
 	})
-	return respond(c, http.StatusCreated, answer)
+	return manage.JSON(c, http.StatusCreated, answer)
 }

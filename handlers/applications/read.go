@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -58,7 +59,7 @@ func (e *Endpoint) list(c echo.Context) error {
 	for _, app := range found {
 		answer.Applications = append(answer.Applications, answerOf(app, at.Now))
 	}
-	return respond(c, http.StatusOK, answer)
+	return manage.JSON(c, http.StatusOK, answer)
 }
 
 // listPlace is a place in a list of applications.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/command"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -57,7 +58,7 @@ func (e *Endpoint) listTokens(c echo.Context) error {
 	if last != nil {
 		answer.NextCursor = e.Cursors.Next(tokenPlace(*last), bound...)
 	}
-	return respond(c, http.StatusOK, answer)
+	return manage.JSON(c, http.StatusOK, answer)
 }
 
 // liveTokens returns up to limit live tokens, and the place to go on from if
@@ -93,13 +94,13 @@ func (e *Endpoint) revokeToken(c echo.Context) error {
 	if err != nil {
 		return command.ErrNotFound
 	}
-	err = e.record(c, r, func(s *projections.State, now time.Time) (command.Decision, error) {
+	err = manage.Record(c, e.Emit, func(s *projections.State, now time.Time) (command.Decision, error) {
 		return command.RevokeTokenByID(s, now, r.organization, id, command.ReasonAdministrator)
 	})
 	if err != nil {
 		return err
 	}
-	return noContent(c)
+	return manage.NoContent(c)
 }
 
 // tokenPlace is the inside of a cursor, and tokenPlaceOf reads it; see place.

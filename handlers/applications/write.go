@@ -11,6 +11,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -59,7 +60,7 @@ func (e *Endpoint) create(c echo.Context) error {
 		digest := e.Hash(secret)
 		registration.Secret = &digest
 	}
-	err = e.record(c, r, func(s *projections.State, _ time.Time) (command.Decision, error) {
+	err = manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		return command.CreateApplication(s, registration)
 	})
 	if err != nil {
@@ -118,7 +119,7 @@ func (e *Endpoint) change(c echo.Context, r reach, id string, decide func(*proje
 
 // act runs a command on an application within reach.
 func (e *Endpoint) act(c echo.Context, r reach, id string, decide func(*projections.State, command.Target, time.Time) (command.Decision, error)) error {
-	return e.record(c, r, func(s *projections.State, now time.Time) (command.Decision, error) {
+	return manage.Record(c, e.Emit, func(s *projections.State, now time.Time) (command.Decision, error) {
 		target, err := r.target(s, id)
 		if err != nil {
 			return command.Decision{}, err
@@ -138,5 +139,5 @@ func (e *Endpoint) delete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return noContent(c)
+	return manage.NoContent(c)
 }
