@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -92,6 +93,9 @@ func TestCluster(t *testing.T) {
 	for _, s := range c.members {
 		if r := run(t, nil, "verify", "--data", s.data, c.key); r.code != 0 {
 			t.Errorf("verify: %d\n%s", r.code, r.stderr)
+		}
+		if views, _ := filepath.Glob(filepath.Join(s.data, "view-*")); len(views) > 0 {
+			t.Errorf("verify leaves %v behind", views)
 		}
 		r := run(t, nil, "tail", "--no-follow", "--after", "0", "--data", s.data, c.key)
 		if told = append(told, r.stdout); r.code != 0 || strings.Count(r.stdout, "\n") < int(before) {

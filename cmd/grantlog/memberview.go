@@ -16,13 +16,24 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 )
 
+const viewPrefix = "view-"
+
 // viewMember makes a directory in which a single server finds the log that a
 // stopped member of a cluster keeps, and returns it. A member alone has no
 // quorum to read its own store by, and a single server takes no log that has
 // several copies. What is read from the directory is for looking only: whoever
 // gets it removes it.
 func viewMember(s *site, data string, log *slog.Logger) (dir string, err error) {
-	if dir, err = os.MkdirTemp(data, "view-"); err != nil {
+	left, err := filepath.Glob(filepath.Join(data, viewPrefix+"*")) // by a process that was killed
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			return "", err
+		}
+	}
+	if dir, err = os.MkdirTemp(data, viewPrefix); err != nil {
 		return "", err
 	}
 	defer func() {

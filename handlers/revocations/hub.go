@@ -34,10 +34,14 @@ func (h *Hub) Applied(r *journal.Record) {
 	if strings.HasPrefix(r.Subject, events.RevocationsSubject("")) {
 		endings = endingsOf(r)
 	}
+	h.take(r.Position, endings)
+}
+
+func (h *Hub) take(position events.Position, endings []projections.Ending) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.told {
-		h.floor, h.told = r.Position-1, true
+		h.floor, h.told = position-1, true
 	}
 	if len(endings) == 0 {
 		return
