@@ -7,6 +7,7 @@ package token
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -111,7 +112,11 @@ func (e *Endpoint) token(c echo.Context) error {
 	if p["grant_type"] != passwordGrant {
 		answer.Scope = &grant.Scope
 	}
-	return c.JSON(http.StatusOK, answer)
+	encoded, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, encoded) // c.JSON would look for ?pretty first
 }
 
 // decide authenticates the client and lets the grant decide.
