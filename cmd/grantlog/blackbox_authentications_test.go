@@ -213,7 +213,7 @@ func TestAuthenticationsRefused(t *testing.T) {
 	post(map[string]any{"provider": "none", "username": "x", "password": "y"}).want(http.StatusUnprocessableEntity)
 	post(map[string]any{"provider": "f4w", "username": "x", "password": "y"}).want(http.StatusUnprocessableEntity)
 	s.get(authenticationsPath).want(http.StatusUnauthorized)
-	for _, mode := range []string{"redirect", "down", "not JSON", "no token", "endless"} {
+	for _, mode := range []string{"redirect", "down", "not JSON", "no token", "endless", "hang"} {
 		p.set(mode, 3600)
 		post(realLogin).want(http.StatusBadGateway)
 	}
