@@ -151,6 +151,9 @@ func (r *replica) run(ctx context.Context, seed *seedfile.Seed) error {
 			if err == nil {
 				work.Go(func() { server.Run(background) })
 				server.Open()
+				if err := r.site.Announce(r.url()); err != nil {
+					return errors.Join(err, r.web.Close())
+				}
 				r.log.Info("grantlog serves", "url", r.url(), "issuer", r.set.issuer(r.listener.Addr()), "position", r.follower.Position())
 			}
 		case <-ctx.Done():
@@ -180,10 +183,7 @@ func (r *replica) prepare(ctx context.Context, seed *seedfile.Seed) error {
 	if err := r.follower.WaitReady(ctx); err != nil {
 		return err
 	}
-	if err := whenReachable(ctx, r.site.embedded.single(), func() error { return r.found(ctx, seed) }); err != nil {
-		return err
-	}
-	return r.site.Announce(r.url())
+	return whenReachable(ctx, r.site.embedded.single(), func() error { return r.found(ctx, seed) })
 }
 
 // found makes what is missing. Done once more, it goes on where it ended.
