@@ -1,5 +1,6 @@
 // Package bench owns "grantlog bench": what a grantlog server costs, measured
-// against a bare Echo handler that parses the same form and answers fixed JSON.
+// against a bare Echo handler that parses the same form and answers fixed JSON,
+// and what three replicas cost, measured against one server.
 //
 // The server and the bare handler are processes of their own, made from the
 // running executable. One closed-loop client drives them in turn, A B A B, over
@@ -37,8 +38,10 @@ type Config struct {
 	Rounds      int           // counted ones; one more before them warms up
 	Tokens      int           // different tokens that are introspected
 	Issuances   int           // tokens of the workloads replay and heap
-	JSON        bool          // one JSON document instead of a table
-	Dir         string        // where temporary data goes, and syncs to; empty: os.TempDir
+	// Authentications are third-party tokens of the workload refresh.
+	Authentications int
+	JSON            bool   // one JSON document instead of a table
+	Dir             string // where temporary data goes, and syncs to; empty: os.TempDir
 
 	// StartNATS starts the embedded server on a directory as serve does. The
 	// connection is closed before stop is called.
@@ -55,7 +58,10 @@ var workloads = []workload{
 	{"revoke", revokeTokens},
 	{"gateway", passCalls},
 	{"authorize", authorizeCalls},
+	{"guard", decideCalls},
 	{"login", logIn},
+	{"replicas", acrossReplicas},
+	{"refresh", keepFresh},
 	{"start", startEmpty},
 	{"replay", replayLog},
 	{"heap", holdTokens},
@@ -139,6 +145,8 @@ func (c *Config) Check() error {
 		return errors.New("bench: tokens must be from 1 to 1000000")
 	case c.Issuances < 1 || c.Issuances > 50_000_000:
 		return errors.New("bench: issuances must be from 1 to 50000000")
+	case c.Authentications < 1 || c.Authentications > 100_000:
+		return errors.New("bench: authentications must be from 1 to 100000")
 	}
 	return nil
 }

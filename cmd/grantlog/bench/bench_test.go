@@ -46,7 +46,7 @@ func newRun(t *testing.T) *run {
 	}
 	return &run{
 		Config: Config{
-			Connections: 4, Requests: 200, Duration: time.Minute, Rounds: 2, Tokens: 10, Issuances: 5000,
+			Connections: 4, Requests: 200, Duration: time.Minute, Rounds: 2, Tokens: 10, Issuances: 5000, Authentications: 5,
 			Stdout: t.Output(), Stderr: t.Output(),
 		},
 		executable: executable, dir: t.TempDir(),
@@ -196,13 +196,14 @@ func TestHoldTokens(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	good := newRun(t).Config
 	for name, change := range map[string]func(*Config){
-		"only":        func(c *Config) { c.Only = []string{"token", "tokens"} },
-		"connections": func(c *Config) { c.Connections = 0 },
-		"requests":    func(c *Config) { c.Requests = -1 },
-		"duration":    func(c *Config) { c.Duration = 0 },
-		"rounds":      func(c *Config) { c.Rounds = 0 },
-		"tokens":      func(c *Config) { c.Tokens = 0 },
-		"issuances":   func(c *Config) { c.Issuances = 1 << 40 },
+		"only":            func(c *Config) { c.Only = []string{"token", "tokens"} },
+		"connections":     func(c *Config) { c.Connections = 0 },
+		"requests":        func(c *Config) { c.Requests = -1 },
+		"duration":        func(c *Config) { c.Duration = 0 },
+		"rounds":          func(c *Config) { c.Rounds = 0 },
+		"tokens":          func(c *Config) { c.Tokens = 0 },
+		"issuances":       func(c *Config) { c.Issuances = 1 << 40 },
+		"authentications": func(c *Config) { c.Authentications = 0 },
 	} {
 		c := good
 		change(&c)

@@ -18,7 +18,7 @@ func TestCommand(t *testing.T) {
 	}
 	data := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), executable, "bench", "--json", "--dir", data,
-		"--connections", "4", "--requests", "80", "--rounds", "1", "--tokens", "20", "--issuances", "3000")
+		"--connections", "4", "--requests", "80", "--rounds", "1", "--tokens", "20", "--issuances", "3000", "--authentications", "5")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

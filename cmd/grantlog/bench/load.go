@@ -49,7 +49,7 @@ func (r *run) newLoad() *load {
 	return &load{
 		connections: r.Connections, requests: r.Requests, duration: r.Duration,
 		transport: &http.Transport{
-			MaxIdleConns:        2 * r.Connections, // of two servers
+			MaxIdleConns:        (1 + memberCount) * r.Connections, // a server's and a cluster's
 			MaxIdleConnsPerHost: r.Connections,
 			MaxConnsPerHost:     r.Connections,
 			DisableCompression:  true,
@@ -74,6 +74,11 @@ type phase struct {
 // the time is used up. The error is that of ctx alone: what went wrong with
 // requests is in the phase.
 func (l *load) drive(ctx context.Context, p *process, c call) (phase, error) {
+	return l.spread(ctx, []*process{p}, c)
+}
+
+// spread is drive with connections to several servers in turn.
+func (l *load) spread(ctx context.Context, servers []*process, c call) (phase, error) {
 	requests := l.requests
 	if c.count > 0 {
 		requests = min(requests, c.count)
@@ -82,12 +87,12 @@ func (l *load) drive(ctx context.Context, p *process, c call) (phase, error) {
 	defer cancel()
 	workers := make([]worker, l.connections)
 	runtime.GC() // the garbage of what went before is not this phase's
-	before, known := cpuTime(p.pid)
+	before, known := cpuOf(servers)
 	began := time.Now()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for i := range workers {
-		workers[i] = *newWorker(l, p, c)
+		workers[i] = *newWorker(l, servers[i%len(servers)], c)
 		w := &workers[i]
 		wg.Go(func() {
 			for time.Since(began) < l.duration && bounded.Err() == nil {
@@ -101,13 +106,23 @@ func (l *load) drive(ctx context.Context, p *process, c call) (phase, error) {
 	}
 	wg.Wait()
 	done := phase{elapsed: time.Since(began)}
-	after, stillKnown := cpuTime(p.pid)
+	after, stillKnown := cpuOf(servers)
 	done.cpu, done.cpuKnown = after-before, known && stillKnown
 	for i := range workers {
 		done.take(&workers[i])
 	}
 	slices.Sort(done.latencies)
 	return done, ctx.Err()
+}
+
+// cpuOf adds up what servers used of the processors.
+func cpuOf(servers []*process) (sum time.Duration, known bool) {
+	known = true
+	for _, p := range servers {
+		used, ok := cpuTime(p.pid)
+		sum, known = sum+used, known && ok
+	}
+	return sum, known
 }
 
 // A worker is one connection.
@@ -156,7 +171,7 @@ func (w *worker) roundTrip(ctx context.Context, n int) error {
 	if _, err := w.answer.ReadFrom(io.LimitReader(resp.Body, maxAnswer)); err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("status %d: %.200s", resp.StatusCode, w.answer.Bytes())
 	}
 	if w.call.accept == nil {

@@ -72,15 +72,19 @@ func (r *run) start(ctx context.Context, command string, args ...string) (*proce
 	if err != nil {
 		return nil, err
 	}
-	err = p.poll(ctx, func(ctx context.Context) error {
-		_, err := request{method: http.MethodGet, path: "/readyz"}.send(ctx, p)
-		return err
-	})
-	if err != nil {
+	if err := p.ready(ctx); err != nil {
 		p.stop()
 		return nil, err
 	}
 	return p, nil
+}
+
+// ready waits until the server says that it is.
+func (p *process) ready(ctx context.Context) error {
+	return p.poll(ctx, func(ctx context.Context) error {
+		_, err := request{method: http.MethodGet, path: "/readyz"}.send(ctx, p)
+		return err
+	})
 }
 
 // poll calls attempt until it succeeds. It gives up when the server ends or

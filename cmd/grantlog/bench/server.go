@@ -153,26 +153,32 @@ type request struct {
 
 // send returns the answer's body; a status other than 2xx is an error.
 func (q request) send(ctx context.Context, p *process) ([]byte, error) {
+	_, body, err := q.over(ctx, single, p)
+	return body, err
+}
+
+// over is send on connections of the caller's, and returns the header too.
+func (q request) over(ctx context.Context, t *http.Transport, p *process) (http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, "http://"+p.address+q.path, strings.NewReader(q.body))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if q.header != nil {
 		req.Header = q.header
 	}
-	resp, err := single.RoundTrip(req)
+	resp, err := t.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s %s: status %d: %.200s", q.method, q.path, resp.StatusCode, bytes.TrimSpace(body))
+		return nil, nil, fmt.Errorf("%s %s: status %d: %.200s", q.method, q.path, resp.StatusCode, bytes.TrimSpace(body))
 	}
-	return body, nil
+	return resp.Header, body, nil
 }
 
 // single keeps no connections and goes through no proxy.
