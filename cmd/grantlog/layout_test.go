@@ -29,6 +29,7 @@ var layout = []struct {
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
 	{"handlers/command", []string{"events", "projections"}, "pure decisions: no I/O to import"},
 	{"handlers/emit", []string{"events", "events/journal", "handlers/command", "projections", "projections/follow"}, "decide, append, wait"},
+	{"handlers/emit/emittest", []string{"events", "events/erasable", "events/journal", "events/journal/journaltest", "events/seal", "handlers/command", "handlers/emit", "handlers/sign", "projections", "projections/follow"}, "a replica without HTTP for tests"},
 	{"handlers/oauth", []string{"events", "handlers/command"}, "protocol words; events only for request ids"},
 	{"handlers/authn", []string{"events", "handlers/command", "handlers/oauth", "projections"}, "one place decides who is calling"},
 	{"handlers/guard", []string{"events", "handlers/authn", "handlers/command", "handlers/emit", "handlers/oauth", "projections"}, "one decision for every face"},

@@ -41,7 +41,7 @@ func TestAnotherTenantsApplicationIsNotFound(t *testing.T) {
 	r.token(app.text("id"))
 	jti := r.liveTokens(other, app)[0]
 
-	before := r.last()
+	before := r.Last()
 	for _, operation := range everywhere(app, jti) {
 		method, path := operation[0], operation[1]
 		r.do(acme, method, path, bodyOf(method)).is(http.StatusNotFound)
@@ -50,7 +50,7 @@ func TestAnotherTenantsApplicationIsNotFound(t *testing.T) {
 		r.do(other, method, path+"?organization=acme", bodyOf(method)).is(http.StatusForbidden)
 	}
 	r.do(acme, http.MethodPost, collection+"?organization=other", object{"name": "Mine"}).is(http.StatusForbidden)
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused request wrote something")
 	}
 	names := r.do(acme, http.MethodGet, collection, nil).is(http.StatusOK).object().each("applications", "name")
@@ -148,11 +148,11 @@ func TestManagementScopesAreNotForEveryoneToGive(t *testing.T) {
 	admin := r.administrator()
 	manager := r.tenant("acme", "applications:read", "applications:write")
 
-	before := r.last()
+	before := r.Last()
 	for _, scope := range []string{"grantlog:admin", "tokens:introspect", "events:read"} {
 		r.do(manager, http.MethodPost, collection, object{"name": "More", "scopes": []string{scope}}).is(http.StatusForbidden)
 	}
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused request wrote something")
 	}
 	held := r.create(manager, object{"name": "As much", "scopes": []string{"applications:read", "own:scope", "openid"}})

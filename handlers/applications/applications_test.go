@@ -139,11 +139,11 @@ func TestIfMatch(t *testing.T) {
 	if second == first || !strings.HasPrefix(second, `"`) {
 		t.Errorf("ETag %s, was %s", second, first)
 	}
-	before := r.last()
+	before := r.Last()
 	for _, stale := range []string{first, "W/" + second, strings.Trim(second, `"`), `""`, `"x"`, second + "x", `"-1"`, `"+` + second[1:], ""} {
 		r.do(admin, http.MethodPut, path(app), object{"name": "Lost"}, "If-Match", stale).is(http.StatusPreconditionFailed)
 	}
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused update wrote something")
 	}
 	r.do(admin, http.MethodPut, path(app), object{"name": "A list"}, "If-Match", first+", "+second).is(http.StatusOK)

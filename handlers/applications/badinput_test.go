@@ -11,7 +11,7 @@ func TestBadBodiesWriteNothing(t *testing.T) {
 	r := newSite(t)
 	admin := r.administrator()
 	app := r.create(admin, object{"name": "Subject"})
-	before := r.last()
+	before := r.Last()
 
 	name := func(rest string) string { return `{"name":"x",` + rest + `}` }
 	for body, status := range map[string]int{
@@ -68,7 +68,7 @@ func TestBadBodiesWriteNothing(t *testing.T) {
 	for _, contentType := range []string{"application/x-www-form-urlencoded", "text/plain", "application/json; charset=latin1", "multipart/form-data"} {
 		r.do(admin, http.MethodPost, collection, `{"name":"x"}`, "Content-Type", contentType).is(http.StatusUnsupportedMediaType)
 	}
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused request wrote something")
 	}
 }
@@ -76,7 +76,7 @@ func TestBadBodiesWriteNothing(t *testing.T) {
 func TestHostileIDsAreNotFound(t *testing.T) {
 	r := newSite(t)
 	admin := r.administrator()
-	before := r.last()
+	before := r.Last()
 	for _, id := range []string{
 		"a.b", "*", ">", "a%20b", "$JS", "%2e%2e%2f", "..%2Fx", "%00", "%0d%0a", "%ff", "none", "-", strings.Repeat("a", 10_000),
 	} {
@@ -89,7 +89,7 @@ func TestHostileIDsAreNotFound(t *testing.T) {
 			t.Errorf("organization %.40q: %d", id, status)
 		}
 	}
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused request wrote something")
 	}
 }

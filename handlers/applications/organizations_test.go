@@ -65,7 +65,7 @@ func TestOrganizationsThatAreRefused(t *testing.T) {
 	r := newSite(t)
 	admin := r.administrator()
 	r.do(admin, http.MethodPost, organizations, object{"id": "acme", "name": "Acme", "partnerId": "1"}).is(http.StatusCreated)
-	before := r.last()
+	before := r.Last()
 	for body, status := range map[string]int{
 		`{}`:                                  http.StatusBadRequest,
 		`{"id":"x"}`:                          http.StatusBadRequest,
@@ -82,7 +82,7 @@ func TestOrganizationsThatAreRefused(t *testing.T) {
 	} {
 		r.do(admin, http.MethodPost, organizations, body).is(status)
 	}
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused request wrote something")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -18,7 +19,7 @@ func (r *replica) accepts(app object, secret string) bool {
 	r.t.Helper()
 	digest := hash(secret)
 	var err error
-	r.emit.View(func(s *projections.State) {
+	r.View(func(s *projections.State) {
 		_, err = command.AuthenticateClient(s, time.Now(), app.text("clientId"), &digest)
 	})
 	return err == nil
@@ -59,7 +60,7 @@ func TestRegenerateSecretWithOverlapKeepsTheFormer(t *testing.T) {
 	renewed := r.do(admin, http.MethodPost, path(app, "regenerate-secret"), object{"overlapSeconds": 3600}).is(http.StatusOK).object()
 
 	ends, err := time.Parse(time.RFC3339, renewed.text("secretExpiresAt"))
-	if left := time.Until(ends); err != nil || left > time.Hour || left < time.Hour-patience {
+	if left := time.Until(ends); err != nil || left > time.Hour || left < time.Hour-emittest.Patience {
 		t.Errorf("secretExpiresAt %v (%v)", renewed["secretExpiresAt"], err)
 	}
 	r.do(token, http.MethodGet, collection, nil).is(http.StatusOK)
@@ -89,7 +90,7 @@ func TestRegenerateSecretBodies(t *testing.T) {
 	app := r.create(admin, object{"name": "Rotated"})
 	url := path(app, "regenerate-secret")
 
-	before := r.last()
+	before := r.Last()
 	for body, status := range map[string]int{
 		`{"overlapSeconds":-1}`:                  http.StatusBadRequest,
 		`{"overlapSeconds":2592001}`:             http.StatusBadRequest,
@@ -106,7 +107,7 @@ func TestRegenerateSecretBodies(t *testing.T) {
 		r.do(admin, http.MethodPost, url, body).is(status)
 	}
 	r.do(admin, http.MethodPost, url, "overlapSeconds=5", "Content-Type", "application/x-www-form-urlencoded").is(http.StatusUnsupportedMediaType)
-	if r.last() != before || !r.accepts(app, app.text("clientSecret")) {
+	if r.Last() != before || !r.accepts(app, app.text("clientSecret")) {
 		t.Error("a refused rotation did something")
 	}
 	for _, body := range []any{nil, "", "{}", `{"overlapSeconds":0}`, `{"overlapSeconds":2592000}`} {

@@ -2,7 +2,6 @@ package applications_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -28,14 +27,12 @@ import (
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 )
-
-// patience bounds waits that a healthy server ends in milliseconds.
-const patience = 30 * time.Second
 
 // hash is the digest of secrets that all replicas share.
 var hash = credential.NewHasher([]byte("a key of a test")).Digest
@@ -48,10 +45,9 @@ type log struct {
 
 // replica is one server on a log, with the endpoints and nothing else.
 type replica struct {
-	t       *testing.T
-	emit    *emit.Emitter
-	journal *journal.Journal
-	url     string
+	*emittest.Replica
+	t   *testing.T
+	url string
 }
 
 // newSite starts a server with one administrator.
@@ -64,24 +60,10 @@ func newLog(t *testing.T) log { return log{journaltest.New(t), t} }
 
 func (l log) replica() *replica {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
-	defer cancel()
-	j := l.Open(func(c *journal.Config) { c.AckTimeout, c.SettleTimeout = 100*time.Millisecond, 300*time.Millisecond })
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() {
-		if err := f.Close(context.WithoutCancel(ctx)); err != nil {
-			l.t.Error(err)
-		}
-	})
-	if err := f.WaitReady(ctx); err != nil {
-		l.t.Fatal(err)
-	}
-	r := &replica{t: l.t, journal: j, emit: emit.New(j, f, time.Now)}
+	r := &replica{t: l.t, Replica: emittest.New(l.t, l.Env, emittest.Config{Journal: emittest.Impatient})}
+	j, f := r.Journal, r.Follower
 	quiet := slog.New(slog.DiscardHandler)
-	err = bootstrap.Admin(ctx, bootstrap.Config{Emit: r.emit, Hash: hash, Log: quiet}, filepath.Join(l.t.TempDir(), "admin.json"))
+	err := bootstrap.Admin(l.t.Context(), bootstrap.Config{Emit: r.Emitter, Hash: hash, Log: quiet}, filepath.Join(l.t.TempDir(), "admin.json"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -89,9 +71,9 @@ func (l log) replica() *replica {
 	e.HTTPErrorHandler = oauth.ErrorHandler(quiet, journal.ErrUnavailable, journal.ErrUncertain, follow.ErrStale, follow.ErrNotReady)
 	endpoint := &applications.Endpoint{
 		AsOf: asof.New(asof.Config{Log: j, Start: f.Past, View: f.View, Now: time.Now}),
-		Emit: r.emit, Hash: hash, Cursors: page.New([]byte("another key of a test")),
+		Emit: r.Emitter, Hash: hash, Cursors: page.New([]byte("another key of a test")),
 		Authn: authn.New(authn.Config{
-			View: r.emit.View, CatchUp: r.emit.CatchUp, Hash: hash, Now: time.Now,
+			View: r.View, CatchUp: r.CatchUp, Hash: hash, Now: time.Now,
 			Verify: func(string) ([]byte, error) { return nil, errors.New("only tokens of the log count here") },
 		}),
 	}
@@ -111,7 +93,7 @@ func (r *replica) administrator() string {
 // seeded finds an application by its name.
 func (r *replica) seeded(organization, name string) (id string) {
 	r.t.Helper()
-	r.emit.View(func(s *projections.State) {
+	r.View(func(s *projections.State) {
 		for _, app := range s.Applications.After(organization, 0, 0) {
 			if app.Name == name {
 				id = app.ID
@@ -134,7 +116,7 @@ func (r *replica) token(application string, scopes ...string) string {
 		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","typ":"at+jwt"}`)),
 		base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"` + id.String() + `"}`)), "c2lnbmF0dXJl",
 	}, ".")
-	_, err := r.emit.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, now time.Time) (command.Decision, error) {
+	_, err := r.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, now time.Time) (command.Decision, error) {
 		app, ok := s.Applications.Get(application)
 		if !ok {
 			return command.Decision{}, command.ErrNotFound
@@ -155,21 +137,11 @@ func (r *replica) token(application string, scopes ...string) string {
 	return text
 }
 
-// last is the end of the log: what writes nothing leaves it.
-func (r *replica) last() events.Position {
-	r.t.Helper()
-	last, err := r.journal.Last(r.t.Context())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return last
-}
-
 // tenant adds an organization and an application of it with management scopes,
 // and returns that one's token.
 func (r *replica) tenant(id string, scopes ...string) string {
 	r.t.Helper()
-	err := bootstrap.Seed(r.t.Context(), bootstrap.Config{Emit: r.emit, Hash: hash, Log: slog.New(slog.DiscardHandler)},
+	err := bootstrap.Seed(r.t.Context(), bootstrap.Config{Emit: r.Emitter, Hash: hash, Log: slog.New(slog.DiscardHandler)},
 		[]bootstrap.Organization{{ID: id, Name: id, Applications: []bootstrap.Application{
 			{Name: "Manager", Secret: "the secret of " + id, Scopes: scopes},
 		}}})

@@ -92,7 +92,7 @@ func TestRevokeTokenByID(t *testing.T) {
 	token := r.token(app.text("id"))
 	jti := r.liveTokens(admin, app)[0]
 
-	before := r.last()
+	before := r.Last()
 	for _, id := range []string{
 		strings.Repeat("0", 32), strings.ToUpper(jti), jti[:31], jti + "0", token, "none", "*", ">", "%00", "..%2F", "%2e%2e", "a%20b", "$JS",
 		strings.Repeat("a", 10_000),
@@ -103,7 +103,7 @@ func TestRevokeTokenByID(t *testing.T) {
 	}
 	r.do(manager, http.MethodDelete, "/oauth/tokens/"+jti, nil).is(http.StatusNotFound)
 	r.do(admin, http.MethodDelete, "/oauth/tokens/"+jti+"?organization=acme", nil).is(http.StatusNotFound)
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a refused revocation wrote something")
 	}
 	r.do(admin, http.MethodDelete, "/oauth/tokens/"+jti+"?organization=default", nil).is(http.StatusNoContent)

@@ -2,7 +2,6 @@ package authentications
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,16 +11,13 @@ import (
 	"time"
 
 	"github.com/grantlog/grantlog/events"
-	"github.com/grantlog/grantlog/events/erasable"
-	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/events/seal"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
-	"github.com/grantlog/grantlog/handlers/sign"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
 
 // countingProvider counts how often each refresh token is presented, and gives the next
@@ -55,45 +51,11 @@ type site struct {
 // replica runs until the test ends.
 func (s *site) replica() *Endpoint {
 	s.t.Helper()
-	ctx := context.Background()
-	conn := s.Connect()
-	j := s.Open(func(c *journal.Config) { c.Conn, c.Replica = conn, events.NewID("r_") })
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err == nil {
-		err = f.WaitReady(ctx)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { f.Close(context.Background()) })
-	store, err := erasable.Open(ctx, erasable.Config{Conn: conn})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	e := emit.New(j, f, time.Now)
+	base := emittest.New(s.t, s.Env, emittest.Config{})
 	return New(Config{
-		Authn: authn.New(authn.Config{Now: time.Now}), Emit: e, Store: store, Sealers: s.vault(e), Log: slog.New(slog.DiscardHandler),
+		Authn: authn.New(authn.Config{Now: time.Now}), Emit: base.Emitter, Store: base.Store(),
+		Sealers: base.Vault(s.master), Log: slog.New(slog.DiscardHandler),
 	})
-}
-
-func (s *site) vault(e *emit.Emitter) *sign.Vault {
-	s.t.Helper()
-	v := sign.NewVault(s.master)
-	made, err := v.NewDataKey()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := e.Do(context.Background(), emit.Meta{}, func(st *projections.State, _ time.Time) (command.Decision, error) {
-		return command.FirstDataKey(st, made)
-	}); err != nil && !errors.Is(err, command.ErrUnchanged) {
-		s.t.Fatal(err)
-	}
-	var sealing map[string][]byte
-	e.View(func(st *projections.State) { sealing = st.Keys.Sealing() })
-	if err := v.Open(sealing); err != nil {
-		s.t.Fatal(err)
-	}
-	return v
 }
 
 // store keeps n authentications that are due at once.

@@ -41,13 +41,13 @@ func TestAnEmptyLogGetsAnAdministrator(t *testing.T) {
 	if log := r.log.String(); !strings.Contains(log, file) || strings.Contains(log, admin.ClientSecret) {
 		t.Errorf("logged %s", log)
 	}
-	if r.last() != 1 {
-		t.Errorf("%d records, want one", r.last())
+	if r.Last() != 1 {
+		t.Errorf("%d records, want one", r.Last())
 	}
 
 	again := newReplica(t, env)
 	again.admin(file)
-	if again.last() != 1 || readAdmin(t, file) != admin {
+	if again.Last() != 1 || readAdmin(t, file) != admin {
 		t.Error("a second start changed something")
 	}
 }
@@ -75,7 +75,7 @@ func TestOfManyReplicasOneMakesTheAdministrator(t *testing.T) {
 			}
 			starts.Wait()
 
-			if last := replicas[0].last(); last != 1 {
+			if last := replicas[0].Last(); last != 1 {
 				t.Fatalf("%d records, want one", last)
 			}
 			written := map[adminFile]bool{}
@@ -92,7 +92,7 @@ func TestOfManyReplicasOneMakesTheAdministrator(t *testing.T) {
 			}
 			for admin := range written {
 				for _, r := range replicas {
-					if r.catchUp(); !r.accepts(admin.ClientID, admin.ClientSecret) {
+					if r.Sync(); !r.accepts(admin.ClientID, admin.ClientSecret) {
 						t.Error("the file's credentials do not count")
 					}
 				}
@@ -132,7 +132,7 @@ func TestWhatACrashLeftIsSettledByTheLog(t *testing.T) {
 	}
 
 	// The credentials of an administrator that is gone are not brought back.
-	r.do(func(s *projections.State) (command.Decision, error) {
+	r.Run(func(s *projections.State) (command.Decision, error) {
 		app, _ := s.Applications.ByClientID(admin.ClientID)
 		return command.DeleteApplication(s, command.Target{Organization: "default", ID: app.ID})
 	})
@@ -173,7 +173,7 @@ func TestCredentialsThatCannotBeKeptAreNotMade(t *testing.T) {
 	if err := bootstrap.Admin(t.Context(), r.config, filepath.Join(t.TempDir(), "none", "admin.json")); err == nil {
 		t.Error("no error without a directory")
 	}
-	if r.last() != 0 {
+	if r.Last() != 0 {
 		t.Error("an administrator whose secret nobody has")
 	}
 }

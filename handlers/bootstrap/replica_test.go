@@ -2,7 +2,6 @@ package bootstrap_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -11,28 +10,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grantlog/grantlog/events"
-	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/credential"
-	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
-
-// patience bounds waits that a healthy server ends in milliseconds.
-const patience = 30 * time.Second
 
 var hash = credential.NewHasher([]byte("a key of a test")).Digest
 
 // replica is one that has caught up with the log.
 type replica struct {
-	t       *testing.T
-	journal *journal.Journal
-	config  bootstrap.Config
-	log     *buffer // what it logged
+	*emittest.Replica
+	t      *testing.T
+	config bootstrap.Config
+	log    *buffer // what it logged
 }
 
 // buffer is a bytes.Buffer for many writers.
@@ -55,24 +48,10 @@ func (b *buffer) String() string {
 
 func newReplica(t *testing.T, env *journaltest.Env) *replica {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	j := env.Open(func(c *journal.Config) { c.AckTimeout, c.SettleTimeout = 100*time.Millisecond, 300*time.Millisecond })
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(context.WithoutCancel(ctx)); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := f.WaitReady(ctx); err != nil {
-		t.Fatal(err)
-	}
+	base := emittest.New(t, env, emittest.Config{Journal: emittest.Impatient})
 	log := new(buffer)
-	return &replica{t: t, journal: j, log: log, config: bootstrap.Config{
-		Emit: emit.New(j, f, time.Now), Hash: hash, Log: slog.New(slog.NewTextHandler(log, nil)),
+	return &replica{Replica: base, t: t, log: log, config: bootstrap.Config{
+		Emit: base.Emitter, Hash: hash, Log: slog.New(slog.NewTextHandler(log, nil)),
 	}}
 }
 
@@ -90,23 +69,6 @@ func (r *replica) seed(organizations ...bootstrap.Organization) {
 	}
 }
 
-// catchUp makes the replica see all that others wrote.
-func (r *replica) catchUp() {
-	r.t.Helper()
-	if err := r.config.Emit.CatchUp(r.t.Context()); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-func (r *replica) last() events.Position {
-	r.t.Helper()
-	last, err := r.journal.Last(r.t.Context())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return last
-}
-
 func (r *replica) application(clientID string) (app *projections.Application) {
 	r.config.Emit.View(func(s *projections.State) { app, _ = s.Applications.ByClientID(clientID) })
 	return app
@@ -120,15 +82,6 @@ func (r *replica) accepts(clientID, secret string) bool {
 		_, err = command.AuthenticateClient(s, time.Now(), clientID, &digest)
 	})
 	return err == nil
-}
-
-// do runs a command that an administrator gave.
-func (r *replica) do(decide func(s *projections.State) (command.Decision, error)) {
-	r.t.Helper()
-	_, err := r.config.Emit.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, _ time.Time) (command.Decision, error) { return decide(s) })
-	if err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 type adminFile struct {

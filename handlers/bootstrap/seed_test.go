@@ -59,10 +59,10 @@ func TestSeedIsAppliedOnce(t *testing.T) {
 		t.Error("the secret was logged")
 	}
 
-	before := r.last()
+	before := r.Last()
 	r.seed(acme())
 	newReplica(t, env).seed(acme())
-	if r.last() != before {
+	if r.Last() != before {
 		t.Error("a seed without changes wrote something")
 	}
 }
@@ -110,11 +110,11 @@ func TestManyReplicasSeedAtOnce(t *testing.T) {
 	}
 	starts.Wait()
 	r := replicas[0]
-	r.catchUp()
+	r.Sync()
 	if len(r.listed("acme")) != 3 || !r.accepts("app_demo", demoSecret) {
 		t.Errorf("%d applications", len(r.listed("acme")))
 	}
-	if got, want := r.last(), events.Position(1+1+1+1+3); got != want {
+	if got, want := r.Last(), events.Position(1+1+1+1+3); got != want {
 		t.Errorf("%d records, want %d", got, want)
 	}
 }
@@ -122,7 +122,7 @@ func TestManyReplicasSeedAtOnce(t *testing.T) {
 func TestSeedChangesWhatDiffers(t *testing.T) {
 	r := newReplica(t, journaltest.New(t))
 	r.seed(acme())
-	before := r.last()
+	before := r.Last()
 
 	changed := acme()
 	changed.Name = "Acme Ltd"
@@ -130,7 +130,7 @@ func TestSeedChangesWhatDiffers(t *testing.T) {
 	changed.Applications[0].Scopes = []string{"read:customers", "read:orders"}
 	r.seed(changed)
 
-	if got := r.last() - before; got != 2 {
+	if got := r.Last() - before; got != 2 {
 		t.Errorf("%d records, want one for the organization and one for the application", got)
 	}
 	if diff := cmp.Diff([]string{"read:customers", "read:orders"}, r.application("app_demo").Scopes); diff != "" {
@@ -146,18 +146,18 @@ func TestSeedTakesNoEndingBack(t *testing.T) {
 	r := newReplica(t, env)
 	r.seed(acme())
 	demo, mobile := r.application("app_demo"), r.listed("acme")[1]
-	r.do(func(s *projections.State) (command.Decision, error) {
+	r.Run(func(s *projections.State) (command.Decision, error) {
 		return command.RotateSecret(s, r.config.Emit.Now(), command.Target{Organization: "acme", ID: demo.ID}, hash("rotated"), 0)
 	})
-	r.do(func(s *projections.State) (command.Decision, error) {
+	r.Run(func(s *projections.State) (command.Decision, error) {
 		return command.DeleteApplication(s, command.Target{Organization: "acme", ID: mobile.ID})
 	})
-	before := r.last()
+	before := r.Last()
 
 	next := newReplica(t, env)
 	next.seed(acme())
 
-	if next.last() != before {
+	if next.Last() != before {
 		t.Error("the seed wrote something")
 	}
 	if next.accepts("app_demo", demoSecret) || !next.accepts("app_demo", "rotated") {
@@ -176,7 +176,7 @@ func TestSeedAdoptsAnApplicationByItsClientID(t *testing.T) {
 	r := newReplica(t, journaltest.New(t))
 	r.seed(bootstrap.Organization{ID: "acme", Name: "Acme"})
 	digest := hash("made by hand")
-	r.do(func(s *projections.State) (command.Decision, error) {
+	r.Run(func(s *projections.State) (command.Decision, error) {
 		name := "By hand"
 		return command.CreateApplication(s, command.NewApplication{
 			Target: command.Target{Organization: "acme", ID: events.NewID("a_")}, ClientID: "app_hand", Secret: &digest,

@@ -1,7 +1,6 @@
 package emit_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,8 +13,8 @@ import (
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,20 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // replica is an emitter on a log, with a state of its own.
 func replica(t *testing.T, env *journaltest.Env) *emit.Emitter {
 	t.Helper()
-	j := env.Open()
-	f, err := follow.Start(t.Context(), follow.Config{Journal: j, Single: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := f.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return emit.New(j, f, time.Now)
+	return emittest.New(t, env, emittest.Config{}).Emitter
 }
 
 // create decides to create an organization, guarded by what the state shows.

@@ -16,6 +16,7 @@ import (
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/handlers/enroll"
 	"github.com/grantlog/grantlog/handlers/personal"
 	"github.com/grantlog/grantlog/projections"
@@ -271,7 +272,7 @@ func TestDeletionErases(t *testing.T) {
 
 	// The log is whole, and gives the state that it gave.
 	hash := func(r *replica) (sum [32]byte) {
-		r.catchUp()
+		r.base.Sync()
 		r.Emit.View(func(s *projections.State) { sum = s.Hash() })
 		return sum
 	}
@@ -370,7 +371,7 @@ func TestErasureIsFinishedByAnother(t *testing.T) {
 // append records an event as a replica that is not careful would.
 func (r *replica) append(d events.Data) {
 	r.t.Helper()
-	r.do(func(*projections.State) (command.Decision, error) {
+	r.base.Run(func(*projections.State) (command.Decision, error) {
 		subject, err := events.SubjectFor("acme", d)
 		return command.Decision{Organization: "acme", Subject: subject, Events: []events.Data{d}}, err
 	})
@@ -382,7 +383,7 @@ func TestWithoutTheBucket(t *testing.T) {
 	r := s.replica()
 	u := r.user(r.create("agent@example.com"))
 	s.Stop()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), emittest.Patience)
 	defer cancel()
 	for name, err := range map[string]error{
 		"create": func() error { _, _, err := r.Create(ctx, emit.Meta{}, person("b@example.com")); return err }(),
@@ -398,7 +399,7 @@ func TestWithoutTheBucket(t *testing.T) {
 // read reads the whole log.
 func (r *replica) read(each func(*events.Event)) {
 	r.t.Helper()
-	err := r.journal.Read(r.t.Context(), journal.Cursor{}, r.follower.Position(), func(rec *journal.Record) error {
+	err := r.base.Journal.Read(r.t.Context(), journal.Cursor{}, r.base.Follower.Position(), func(rec *journal.Record) error {
 		for e, err := range rec.Events() {
 			if err != nil {
 				return err

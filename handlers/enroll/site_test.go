@@ -2,7 +2,6 @@ package enroll_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -10,25 +9,18 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
-	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/events/seal"
-	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/handlers/enroll"
 	"github.com/grantlog/grantlog/handlers/password"
 	"github.com/grantlog/grantlog/handlers/personal"
-	"github.com/grantlog/grantlog/handlers/sign"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
-
-// patience bounds waits that a healthy server ends in milliseconds.
-const patience = 30 * time.Second
 
 // site is a log with one organization, acme, and the master key of its
 // replicas.
@@ -41,79 +33,29 @@ type site struct {
 // replica is what enrolls users on one server.
 type replica struct {
 	*enroll.Office
-	t        *testing.T
-	follower *follow.Follower
-	journal  *journal.Journal
-	store    *erasable.Store
-	log      *output
+	t     *testing.T
+	base  *emittest.Replica
+	store *erasable.Store
+	log   *output
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Env: journaltest.New(t), t: t, master: seal.NewMaster()}
-	r := s.replica()
-	r.do(func(*projections.State) (command.Decision, error) {
-		return command.CreateOrganization(projections.New(), command.NewOrganization{ID: "acme", Name: "Acme"})
-	})
+	s.replica().base.Record("acme", &events.OrganizationCreated{ID: "acme", Name: "Acme"})
 	return s
 }
 
 func (s *site) replica() *replica {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	conn := s.Connect()
-	j := s.Open(func(c *journal.Config) { c.Conn, c.Replica = conn, events.NewID("r_") })
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { f.Close(context.Background()) })
-	if err := f.WaitReady(ctx); err != nil {
-		s.t.Fatal(err)
-	}
-	store, err := erasable.Open(ctx, erasable.Config{Conn: conn})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	r := &replica{t: s.t, follower: f, journal: j, store: store, log: &output{}}
+	base := emittest.New(s.t, s.Env, emittest.Config{})
+	r := &replica{t: s.t, base: base, store: base.Store(), log: &output{}}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
-	e := emit.New(j, f, time.Now)
 	r.Office = enroll.New(enroll.Config{
-		Emit: e, Log: log, Passwords: password.New(password.Config{Log: log}),
-		People: personal.New(store, s.vault(e), s.master.Derive(personal.Purpose)),
+		Emit: base.Emitter, Log: log, Passwords: password.New(password.Config{Log: log}),
+		People: personal.New(r.store, base.Vault(s.master), s.master.Derive(personal.Purpose)),
 	})
 	return r
-}
-
-// vault opens the log's data key, or makes it.
-func (s *site) vault(e *emit.Emitter) *sign.Vault {
-	s.t.Helper()
-	v := sign.NewVault(s.master)
-	made, err := v.NewDataKey()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	_, err = e.Do(s.t.Context(), emit.Meta{}, func(st *projections.State, _ time.Time) (command.Decision, error) {
-		return command.FirstDataKey(st, made)
-	})
-	if err != nil && !errors.Is(err, command.ErrUnchanged) {
-		s.t.Fatal(err)
-	}
-	var sealing map[string][]byte
-	e.View(func(st *projections.State) { sealing = st.Keys.Sealing() })
-	if err := v.Open(sealing); err != nil {
-		s.t.Fatal(err)
-	}
-	return v
-}
-
-func (r *replica) do(decide func(*projections.State) (command.Decision, error)) {
-	r.t.Helper()
-	_, err := r.Emit.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, _ time.Time) (command.Decision, error) { return decide(s) })
-	if err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 func person(email string) enroll.Person {
@@ -132,21 +74,14 @@ func (r *replica) create(email string) string {
 // user reads a user as the log has it by now.
 func (r *replica) user(id string) *projections.User {
 	r.t.Helper()
-	r.catchUp()
+	r.base.Sync()
 	var u *projections.User
 	r.Emit.View(func(s *projections.State) { u, _ = s.Users.Get(id) })
 	return u
 }
 
-func (r *replica) catchUp() {
-	r.t.Helper()
-	if err := r.Emit.CatchUp(r.t.Context()); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
 func (r *replica) erasures() (n int) {
-	r.catchUp()
+	r.base.Sync()
 	r.Emit.View(func(s *projections.State) { n = len(s.Users.Erasures()) })
 	return n
 }

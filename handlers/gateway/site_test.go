@@ -18,17 +18,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grantlog/grantlog/events"
-	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/authn"
-	"github.com/grantlog/grantlog/handlers/command"
-	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/handlers/gateway"
 	"github.com/grantlog/grantlog/handlers/guard"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/proxy"
-	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +39,7 @@ const (
 // site is a log, a guard and the gateway in front of a real upstream.
 type site struct {
 	t      *testing.T
-	emit   *emit.Emitter
+	base   *emittest.Replica
 	server *httptest.Server
 	client *http.Client
 	api    *httptest.Server
@@ -56,25 +52,11 @@ type site struct {
 // says, the application a1 and, as the providers' tokens, those given.
 func newSite(t *testing.T, tokens gateway.Tokens, change func(*events.Upstream)) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	j := journaltest.New(t).Open()
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := f.WaitReady(ctx); err != nil {
-		t.Fatal(err)
-	}
-	s := &site{t: t, emit: emit.New(j, f, time.Now), client: &http.Client{Transport: &http.Transport{}}}
+	base := emittest.New(t, journaltest.New(t), emittest.Config{})
+	s := &site{t: t, base: base, client: &http.Client{Transport: &http.Transport{}}}
 	s.api = httptest.NewServer(http.HandlerFunc(s.answer))
 	t.Cleanup(s.api.Close)
-	s.serve(j, f, tokens)
+	s.serve(tokens)
 	upstream := events.Upstream{Name: "api", URL: s.api.URL + "/base/", Paths: []string{"/api/v1/*"}, Private: true}
 	if change != nil {
 		change(&upstream)
@@ -93,15 +75,15 @@ func newSite(t *testing.T, tokens gateway.Tokens, change func(*events.Upstream))
 }
 
 // serve runs the gateway behind an endpoint of the server's own.
-func (s *site) serve(j *journal.Journal, f *follow.Follower, tokens gateway.Tokens) {
+func (s *site) serve(tokens gateway.Tokens) {
 	s.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	callers := authn.New(authn.Config{
-		View: f.View, CatchUp: s.emit.CatchUp, Now: time.Now,
+		View: s.base.View, CatchUp: s.base.CatchUp, Now: time.Now,
 		Hash:   func(string) events.SecretDigest { return events.SecretDigest{} },
 		Verify: func(string) ([]byte, error) { return nil, errors.New("not signed here") },
 	})
-	g := guard.New(guard.Config{Authn: callers, Emit: s.emit, Fresh: f.Fresh, Issuer: issuer, Replica: j.Replica(), Log: quiet})
+	g := guard.New(guard.Config{Authn: callers, Emit: s.base.Emitter, Fresh: s.base.Follower.Fresh, Issuer: issuer, Replica: s.base.Journal.Replica(), Log: quiet})
 	p, err := proxy.New(proxy.Config{Guard: g, Issuer: issuer, Log: quiet, Recheck: 10 * time.Millisecond})
 	if err != nil {
 		s.t.Fatal(err)
@@ -147,15 +129,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) append(data ...events.Data) {
 	s.t.Helper()
-	for _, d := range data {
-		_, err := s.emit.Do(context.Background(), emit.Meta{}, func(*projections.State, time.Time) (command.Decision, error) {
-			subject, err := events.SubjectFor("acme", d)
-			return command.Decision{Organization: "acme", Subject: subject, Events: []events.Data{d}}, err
-		})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-	}
+	s.base.Record("acme", data...)
 }
 
 // token is one of a1 for read:customers. Only its signature is none, which

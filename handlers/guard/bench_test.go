@@ -25,7 +25,7 @@ func BenchmarkCheck(b *testing.B) {
 		busy = append(busy, events.Usage{Organization: "acme", Application: "a1", Secret: 1, Second: s.clock().Unix() - second, Admitted: 1})
 	}
 	s.idle().append(&events.UsageRecorded{Report: 1, Usage: busy})
-	r.catchUp()
+	r.base.Sync()
 	call := guard.Call{Token: token, Method: "GET", Path: "/api/v1/customers/7"}
 	b.ReportAllocs()
 	b.ResetTimer()

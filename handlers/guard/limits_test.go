@@ -82,7 +82,7 @@ func TestThreeReplicas(t *testing.T) {
 			r.append(application("a1", events.Limits{PerMinute: limit}))
 			token := r.token("a1", "read:customers", time.Hour)
 			for _, other := range replicas {
-				other.catchUp()
+				other.base.Sync()
 			}
 			passed := hammer(t, token, replicas...)
 			share := max(1, limit/20)
@@ -94,11 +94,11 @@ func TestThreeReplicas(t *testing.T) {
 				r.stop()
 			}
 			for _, r := range replicas {
-				r.catchUp()
+				r.base.Sync()
 				if got := r.shown("a1"); got != passed {
 					t.Errorf("%d calls are accounted for, %d passed", got, passed)
 				}
-				r.follower.View(func(s *projections.State) { hashes = append(hashes, s.Hash()) })
+				r.base.View(func(s *projections.State) { hashes = append(hashes, s.Hash()) })
 			}
 			if hashes[0] != hashes[1] || hashes[0] != hashes[2] {
 				t.Error("the replicas' states differ")
@@ -119,7 +119,7 @@ func TestTheBoundIsMet(t *testing.T) {
 	token := r.token("a1", "read:customers", time.Hour)
 	passed := 0
 	for _, b := range blind {
-		b.catchUp()
+		b.base.Sync()
 		for range share - 1 {
 			if _, err := b.get(token); err != nil {
 				t.Fatal(err)
@@ -149,7 +149,7 @@ func TestTheLogRefuses(t *testing.T) {
 	two.acme(plenty)
 	two.append(application("a1", events.Limits{PerMinute: 1}))
 	token := two.token("a1", "read:customers", time.Hour)
-	one.catchUp()
+	one.base.Sync()
 	verdict := make(chan error, 1)
 	go func() {
 		_, err := one.get(token) // counted here, not accounted for
@@ -171,7 +171,7 @@ func TestTheLogRefuses(t *testing.T) {
 	}
 	stop()
 	run.Wait()
-	two.catchUp()
+	two.base.Sync()
 	if got := two.shown("a1"); got != 1 {
 		t.Errorf("%d calls are accounted for, want 1", got)
 	}
@@ -210,12 +210,12 @@ func TestChangedLimitsActAtOnceEverywhere(t *testing.T) {
 	app := application("a1", events.Limits{PerMinute: 2})
 	one.append(app)
 	token := one.token("a1", "read:customers", time.Hour)
-	two.catchUp()
+	two.base.Sync()
 	change := func(limits events.Limits) {
 		settings := app.ApplicationSettings
 		settings.Limits = limits
 		one.append(&events.ApplicationUpdated{ID: "a1", ApplicationSettings: settings})
-		two.catchUp()
+		two.base.Sync()
 	}
 	if got := hammer(t, token, two); got != 2 {
 		t.Fatalf("%d calls passed, want 2", got)

@@ -101,8 +101,8 @@ func TestServiceCalls(t *testing.T) {
 		t.Errorf("calls without a token have no quota to be over: %v", err)
 	}
 	r.stop()
-	r.follower.View(func(s *projections.State) {
-		if got := s.Usage.Organization("acme").Minute(r.emit.Now()).Calls; got != 3 {
+	r.base.View(func(s *projections.State) {
+		if got := s.Usage.Organization("acme").Minute(r.base.Now()).Calls; got != 3 {
 			t.Errorf("%d calls are accounted for, want 3", got)
 		}
 	})

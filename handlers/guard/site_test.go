@@ -15,11 +15,9 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/authn"
-	"github.com/grantlog/grantlog/handlers/command"
-	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/handlers/guard"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
 
 // patience bounds waits that a healthy server ends in milliseconds.
@@ -58,11 +56,9 @@ func (s *site) pass(d time.Duration) {
 // replica is one guard and what it stands on.
 type replica struct {
 	*guard.Guard
-	t        testing.TB
-	journal  *journal.Journal
-	follower *follow.Follower
-	emit     *emit.Emitter
-	stop     func() // ends Run, which accounts for the rest
+	t    testing.TB
+	base *emittest.Replica
+	stop func() // ends Run, which accounts for the rest
 }
 
 func (s *site) replica() *replica {
@@ -80,28 +76,15 @@ func (s *site) replica() *replica {
 // it, as if it were killed.
 func (s *site) idle() *replica {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	s.replicas++
 	name := fmt.Sprintf("r_%d", s.replicas)
-	j := s.env.Open(func(c *journal.Config) {
-		c.Replica, c.AckTimeout, c.SettleTimeout = name, 100*time.Millisecond, 300*time.Millisecond
-	})
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() {
-		if err := f.Close(context.WithoutCancel(ctx)); err != nil {
-			s.t.Error(err)
-		}
-	})
-	if err := f.WaitReady(ctx); err != nil {
-		s.t.Fatal(err)
-	}
-	r := &replica{t: s.t, journal: j, follower: f, emit: emit.New(j, f, s.clock)}
+	base := emittest.New(s.t, s.env, emittest.Config{Now: s.clock, Journal: func(c *journal.Config) {
+		emittest.Impatient(c)
+		c.Replica = name
+	}})
+	r := &replica{t: s.t, base: base}
 	callers := authn.New(authn.Config{
-		View: f.View, CatchUp: r.emit.CatchUp, Now: s.clock,
+		View: base.View, CatchUp: base.CatchUp, Now: s.clock,
 		Hash: func(string) events.SecretDigest { return events.SecretDigest{} },
 		Verify: func(token string) ([]byte, error) {
 			if strings.HasSuffix(token, ".c2lnbmF0dXJl") {
@@ -113,7 +96,7 @@ func (s *site) idle() *replica {
 		},
 	})
 	r.Guard = guard.New(guard.Config{
-		Authn: callers, Emit: r.emit, Fresh: f.Fresh, Issuer: issuer, Replica: name, Log: slog.New(slog.DiscardHandler),
+		Authn: callers, Emit: base.Emitter, Fresh: base.Follower.Fresh, Issuer: issuer, Replica: name, Log: slog.New(slog.DiscardHandler),
 	})
 	return r
 }
@@ -121,18 +104,7 @@ func (s *site) idle() *replica {
 // append writes events of acme, unconditionally.
 func (r *replica) append(data ...events.Data) events.Position {
 	r.t.Helper()
-	var position events.Position
-	for _, d := range data {
-		var err error
-		position, err = r.emit.Do(context.Background(), emit.Meta{}, func(*projections.State, time.Time) (command.Decision, error) {
-			subject, err := events.SubjectFor("acme", d)
-			return command.Decision{Organization: "acme", Subject: subject, Events: []events.Data{d}}, err
-		})
-		if err != nil {
-			r.t.Fatal(err)
-		}
-	}
-	return position
+	return r.base.Record("acme", data...)
 }
 
 func application(id string, limits events.Limits) *events.ApplicationCreated {
@@ -168,7 +140,7 @@ func (r *replica) token(application, scope string, life time.Duration) string {
 
 // signed is a token that the log does not show.
 func (r *replica) signed(application, scope, audience string, life time.Duration) (string, *events.TokenIssued) {
-	id, now := events.NewTokenID(), r.emit.Now()
+	id, now := events.NewTokenID(), r.base.Now()
 	claims := fmt.Sprintf(`{"iss":%q,"aud":%q,"client_id":"app_%s","sub":"app_%s","jti":%q,"iat":%d,"exp":%d,"scope":%q}`,
 		issuer, audience, application, application, id, now.Unix(), now.Add(life).Unix(), scope)
 	text := strings.Join([]string{
@@ -186,19 +158,9 @@ func (r *replica) get(token string) (guard.Pass, error) {
 	return r.Check(context.Background(), call(token))
 }
 
-// catchUp waits until the replica shows everything that the log holds.
-func (r *replica) catchUp() {
-	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := r.emit.CatchUp(ctx); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
 // shown is what the replica's state shows of an application's last hour.
 func (r *replica) shown(application string) (n int) {
-	r.follower.View(func(s *projections.State) { n = s.Usage.Application(application).Hour(r.emit.Now()).Calls })
+	r.base.View(func(s *projections.State) { n = s.Usage.Application(application).Hour(r.base.Now()).Calls })
 	return n
 }
 

@@ -70,7 +70,7 @@ func TestThrottleIsTheLogs(t *testing.T) {
 	a.create("other@example.com")
 	for i := range projections.MaxLoginFailures {
 		r := []*replica{a, b}[i%2]
-		r.catchUp()
+		r.base.Sync()
 		if i == 5 {
 			if _, err := r.try("agent@example.com", right, "192.0.2.1"); err != nil {
 				t.Fatalf("after %d failures: %v", i, err)
@@ -80,7 +80,7 @@ func TestThrottleIsTheLogs(t *testing.T) {
 			t.Fatalf("failure %d: %v", i, err)
 		}
 	}
-	a.catchUp()
+	a.base.Sync()
 	for name, r := range map[string]*replica{"one": a, "the other": b, "one that started since": s.replica()} {
 		if _, err := r.try("agent@EXAMPLE.com", right, "192.0.2.1"); !throttled(err, 1, 60) {
 			t.Errorf("%s: %v", name, err)

@@ -37,7 +37,7 @@ func TestOneUUIDForTwoOrganizations(t *testing.T) {
 			t.Fatalf("%s: %v", uuid, statuses)
 		}
 		for i, r := range replicas {
-			if err := r.emit.CatchUp(t.Context()); err != nil {
+			if err := r.CatchUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			want := http.StatusNotFound
@@ -62,7 +62,7 @@ func TestRenamingDoesNotUndoAnEnding(t *testing.T) {
 		if status, answer := first.do(token, http.MethodPost, "/oauth/services", settings(uuid)); status != http.StatusCreated {
 			t.Fatal(status, answer)
 		}
-		if err := second.emit.CatchUp(t.Context()); err != nil {
+		if err := second.CatchUp(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var both sync.WaitGroup
@@ -76,7 +76,7 @@ func TestRenamingDoesNotUndoAnEnding(t *testing.T) {
 		change(first, token, map[string]any{"name": "renamed"})
 		change(second, other, map[string]any{"authType": "none"})
 		both.Wait()
-		if err := first.emit.CatchUp(t.Context()); err != nil {
+		if err := first.CatchUp(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, answer := first.do(token, http.MethodGet, "/oauth/services/"+uuid, nil); answer["name"] != "renamed" || answer["authType"] != "none" {
@@ -112,7 +112,7 @@ func TestCredentialsAddedAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	r.emit.View(func(s *projections.State) {
+	r.View(func(s *projections.State) {
 		service, _ := s.Services.Get(uuid)
 		if len(service.Credentials) != len(added) || len(added) == 0 {
 			t.Errorf("%d credentials, %d were answered", len(service.Credentials), len(added))

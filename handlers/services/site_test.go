@@ -1,7 +1,6 @@
 package services_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -24,15 +23,12 @@ import (
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/services"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
-
-// patience bounds waits that a healthy server ends in milliseconds.
-const patience = 30 * time.Second
 
 var (
 	hash  = credential.NewHasher([]byte("a key of a test")).Digest
@@ -41,46 +37,32 @@ var (
 
 // replica is one server on a log, with the endpoints and nothing else.
 type replica struct {
-	t    *testing.T
-	emit *emit.Emitter
-	url  string
+	*emittest.Replica
+	t   *testing.T
+	url string
 }
 
 // newReplica starts a server on a log that two organizations share, each with
 // a manager of its services.
 func newReplica(t *testing.T, env *journaltest.Env) *replica {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	j := env.Open()
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(context.WithoutCancel(ctx)); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := f.WaitReady(ctx); err != nil {
-		t.Fatal(err)
-	}
-	r := &replica{t: t, emit: emit.New(j, f, time.Now)}
+	r := &replica{Replica: emittest.New(t, env, emittest.Config{}), t: t}
+	j, f := r.Journal, r.Follower
 	managers := func(organization string) bootstrap.Organization {
 		return bootstrap.Organization{ID: organization, Name: organization, Applications: []bootstrap.Application{
 			{Name: "Manager", ClientID: "app_" + organization, Secret: "a secret", Scopes: []string{"services:write"}},
 		}}
 	}
-	if err := bootstrap.Seed(ctx, bootstrap.Config{Emit: r.emit, Hash: hash, Log: quiet}, []bootstrap.Organization{managers("acme"), managers("globex")}); err != nil {
+	if err := bootstrap.Seed(t.Context(), bootstrap.Config{Emit: r.Emitter, Hash: hash, Log: quiet}, []bootstrap.Organization{managers("acme"), managers("globex")}); err != nil {
 		t.Fatal(err)
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = oauth.ErrorHandler(quiet)
 	endpoint := &services.Endpoint{
 		AsOf: asof.New(asof.Config{Log: j, Start: f.Past, View: f.View, Now: time.Now}),
-		Emit: r.emit, Hash: hash, Cursors: page.New([]byte("another key of a test")),
+		Emit: r.Emitter, Hash: hash, Cursors: page.New([]byte("another key of a test")),
 		Authn: authn.New(authn.Config{
-			View: r.emit.View, CatchUp: r.emit.CatchUp, Hash: hash, Now: time.Now,
+			View: r.View, CatchUp: r.CatchUp, Hash: hash, Now: time.Now,
 			Verify: func(string) ([]byte, error) { return nil, errors.New("only tokens of the log count here") },
 		}),
 	}
@@ -98,7 +80,7 @@ func (r *replica) manager(organization string) string {
 	r.t.Helper()
 	id := events.NewTokenID()
 	token := "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"`+id.String()+`"}`)) + ".c2lnbmF0dXJl"
-	_, err := r.emit.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, now time.Time) (command.Decision, error) {
+	_, err := r.Do(r.t.Context(), emit.Meta{}, func(s *projections.State, now time.Time) (command.Decision, error) {
 		digest := hash("a secret")
 		client, err := command.AuthenticateClient(s, now, "app_"+organization, &digest)
 		if err != nil {

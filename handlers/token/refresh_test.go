@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -15,12 +14,9 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 	"github.com/grantlog/grantlog/projections"
-	"github.com/grantlog/grantlog/projections/follow"
 )
-
-// patience bounds waits that a healthy server ends in milliseconds.
-const patience = 30 * time.Second
 
 // site is a log with a public client and a user.
 type site struct {
@@ -34,7 +30,8 @@ func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Loa
 // replica has of an endpoint what refreshing needs.
 type replica struct {
 	*Endpoint
-	t *testing.T
+	t    *testing.T
+	base *emittest.Replica
 }
 
 func newSite(t *testing.T) (*site, *replica) {
@@ -43,40 +40,22 @@ func newSite(t *testing.T) (*site, *replica) {
 	r := s.replica()
 	app := &events.ApplicationCreated{ID: "a1", ClientID: "app_a1"}
 	app.GrantTypes, app.Scopes = []string{passwordGrant, refreshGrant}, []string{"openid"}
-	for _, d := range []events.Data{
+	r.record(
 		&events.OrganizationCreated{ID: "acme", Name: "Acme", PartnerID: "10000"}, app,
 		&events.UserCreated{ID: "u1", UserProfile: events.UserProfile{Handle: "h1", Email: []byte("sealed")}},
-	} {
-		r.record(d)
-	}
+	)
 	return s, r
 }
 
 func (s *site) replica() *replica {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	conn := s.Connect()
-	j := s.Open(func(c *journal.Config) { c.Conn, c.Replica = conn, events.NewID("r_") })
-	f, err := follow.Start(ctx, follow.Config{Journal: j, Single: true})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { f.Close(context.Background()) })
-	if err := f.WaitReady(ctx); err != nil {
-		s.t.Fatal(err)
-	}
-	return &replica{t: s.t, Endpoint: New(Config{
-		Emit: emit.New(j, f, s.now), Rotator: credential.NewRotator([]byte("key")), Log: slog.New(slog.DiscardHandler),
+	base := emittest.New(s.t, s.Env, emittest.Config{Now: s.now})
+	return &replica{t: s.t, base: base, Endpoint: New(Config{
+		Emit: base.Emitter, Rotator: credential.NewRotator([]byte("key")), Log: slog.New(slog.DiscardHandler),
 	})}
 }
 
-func (r *replica) record(d events.Data) {
-	r.t.Helper()
-	if _, err := r.Emit.Do(r.t.Context(), emit.Meta{}, recording(d)); err != nil {
-		r.t.Fatal(err)
-	}
-}
+func (r *replica) record(data ...events.Data) { r.base.Record("acme", data...) }
 
 func recording(data ...events.Data) emit.Decide {
 	return func(*projections.State, time.Time) (command.Decision, error) {
@@ -87,16 +66,9 @@ func recording(data ...events.Data) emit.Decide {
 
 func (r *replica) client() (c command.Client) {
 	r.t.Helper()
-	r.catchUp()
+	r.base.Sync()
 	r.Emit.View(func(s *projections.State) { c.Application, _ = s.Applications.Get("a1") })
 	return c
-}
-
-func (r *replica) catchUp() {
-	r.t.Helper()
-	if err := r.Emit.CatchUp(r.t.Context()); err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 // begin gives the user a refresh token.
@@ -130,7 +102,7 @@ func (r *replica) present(client command.Client, token, key string) bool {
 
 func (r *replica) family(id string) (f *projections.RefreshFamily) {
 	r.t.Helper()
-	r.catchUp()
+	r.base.Sync()
 	r.Emit.View(func(s *projections.State) { f, _ = s.Refreshes.Get(id) })
 	if f == nil {
 		r.t.Fatalf("no family %s", id)
