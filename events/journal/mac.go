@@ -41,12 +41,17 @@ func (m *macer) sum(subject string, payload []byte) (sum mac) {
 // verify reports whether header is the MAC of the page, and the MAC.
 func (m *macer) verify(header, subject string, payload []byte) (mac, bool) {
 	sum := m.sum(subject, payload)
-	var got mac
+	got, ok := parseMAC(header)
+	return sum, ok && hmac.Equal(sum[:], got[:])
+}
+
+// parseMAC reads what String wrote.
+func parseMAC(header string) (got mac, ok bool) {
 	if macEncoding.DecodedLen(len(header)) != len(got) {
-		return sum, false
+		return got, false
 	}
 	n, err := macEncoding.Decode(got[:], []byte(header))
-	return sum, err == nil && n == len(got) && hmac.Equal(sum[:], got[:])
+	return got, err == nil && n == len(got)
 }
 
 // extend returns the chain after the record at pos:

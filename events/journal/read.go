@@ -34,7 +34,7 @@ const (
 // Records that the server withholds at the end of the log cannot be noticed
 // here: the reader must compare what it was given with Last.
 func (j *Journal) Tail(ctx context.Context, from Cursor, fn func(*Record) error) error {
-	return j.follow(ctx, &reading{j: j, v: newVerifier(j.cfg.MACKey, from), fn: fn})
+	return j.follow(ctx, &reading{j: j, v: NewVerifier(j.cfg.MACKey, from), fn: fn})
 }
 
 // Read gives fn the records after from up to and including position to, with
@@ -44,13 +44,13 @@ func (j *Journal) Read(ctx context.Context, from Cursor, to events.Position, fn 
 	if to <= from.Position {
 		return nil
 	}
-	return j.follow(ctx, &reading{j: j, v: newVerifier(j.cfg.MACKey, from), fn: fn, to: to})
+	return j.follow(ctx, &reading{j: j, v: NewVerifier(j.cfg.MACKey, from), fn: fn, to: to})
 }
 
 // A reading is one call of Read or Tail.
 type reading struct {
 	j  *Journal
-	v  *verifier
+	v  *Verifier
 	fn func(*Record) error
 	to events.Position // 0: without end
 }
@@ -122,7 +122,7 @@ func (r *reading) pass(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		record, err := r.v.next(msg)
+		record, err := r.verify(msg)
 		if err != nil {
 			return err
 		}
@@ -132,6 +132,23 @@ func (r *reading) pass(ctx context.Context) error {
 		}
 	}
 	return errDone
+}
+
+// verify checks what was received. A page that cannot be read is what its
+// writer wrote: reading it again does not help.
+func (r *reading) verify(msg jetstream.Msg) (*Record, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	record, err := r.v.Next(Message{
+		Position: events.Position(meta.Sequence.Stream), Subject: msg.Subject(),
+		MAC: msg.Headers().Get(macHeader), Payload: msg.Data(), Time: meta.Timestamp.UTC(),
+	})
+	if err != nil && !isDamage(err) {
+		err = &stopError{err}
+	}
+	return record, err
 }
 
 // checkEnd compares the end of the log with what was read and is to be read.

@@ -24,6 +24,7 @@ type Record struct {
 	Header   events.PageHeader
 	Chain    events.Chain // the chain after this record; meaningless after a cursor without one
 	Payload  []byte       // the page as it was written: what the MAC covers
+	MAC      string       // as it is stored; it tells nothing of the key
 	Bytes    int          // size of Payload and Subject
 
 	decoded iter.Seq2[*events.Event, error]

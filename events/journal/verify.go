@@ -2,8 +2,7 @@ package journal
 
 import (
 	"fmt"
-
-	"github.com/nats-io/nats.go/jetstream"
+	"time"
 
 	"github.com/grantlog/grantlog/events"
 )
@@ -19,11 +18,21 @@ const (
 	reasonChain  = "the writer had seen another log before its page"
 )
 
-// A verifier reads a log from a cursor and refuses what does not continue it.
-// After an error it stands where it stood before.
-type verifier struct {
+// A Message is a record as it is stored, before anything of it was verified.
+type Message struct {
+	Position events.Position
+	Subject  string
+	MAC      string // base64url; see Record.MAC
+	Payload  []byte // must not change afterwards
+	Time     time.Time
+}
+
+// A Verifier reads a log from a cursor, from wherever it is kept, and refuses
+// what does not continue it. After an error it stands where it stood before. It
+// is used by one goroutine at a time.
+type Verifier struct {
 	at     Cursor
-	macer  *macer
+	macer  *macer          // nil: MACs are taken as they are
 	origin events.Position // position of the first chain that was kept
 	ring   []events.Chain  // chain after position p at (p-origin) % ringSize
 	// unanchored: the chain at the start is not known, so chains cannot be
@@ -32,51 +41,63 @@ type verifier struct {
 	record     Record // reused
 }
 
-func newVerifier(key []byte, from Cursor) *verifier {
-	return &verifier{
-		at: from, macer: newMacer(key), origin: from.Position, ring: []events.Chain{from.Chain},
+// NewVerifier returns a Verifier that stands at a cursor. Without a key it
+// cannot tell who wrote a record; contiguity and chains are checked all the
+// same, the chains over the MACs that the records state.
+func NewVerifier(key []byte, from Cursor) *Verifier {
+	v := &Verifier{
+		at: from, origin: from.Position, ring: []events.Chain{from.Chain},
 		unanchored: from.Position > 0 && from.Chain == events.Chain{},
 	}
+	if key != nil {
+		v.macer = newMacer(key)
+	}
+	return v
 }
 
-// next verifies the message that follows the cursor and moves the cursor.
-func (v *verifier) next(msg jetstream.Msg) (*Record, error) {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return nil, err
+// Next verifies the message that follows the cursor and moves the cursor. The
+// record is valid until the next call. A *GapError or *DamageError is a log
+// that is not whole; any other error is a page that this version cannot read.
+func (v *Verifier) Next(m Message) (*Record, error) {
+	if want := v.at.Position + 1; m.Position != want {
+		return nil, &GapError{Want: want, Got: m.Position}
 	}
-	pos := events.Position(meta.Sequence.Stream)
-	if want := v.at.Position + 1; pos != want {
-		return nil, &GapError{Want: want, Got: pos}
-	}
-	sum, ok := v.macer.verify(msg.Headers().Get(macHeader), msg.Subject(), msg.Data())
+	sum, ok := v.authenticate(m)
 	if !ok {
-		return nil, &DamageError{Position: pos, Reason: reasonMAC}
+		return nil, &DamageError{Position: m.Position, Reason: reasonMAC}
 	}
-	header, decoded, err := events.DecodePage(msg.Data())
+	header, decoded, err := events.DecodePage(m.Payload)
 	if err != nil {
-		// It is what its writer wrote: reading it again does not help.
-		return nil, &stopError{fmt.Errorf("journal: page at position %d: %w", pos, err)}
+		return nil, fmt.Errorf("journal: page at position %d: %w", m.Position, err)
 	}
-	if reason := v.contradiction(pos, header.Seen); reason != "" {
-		return nil, &DamageError{Position: pos, Reason: reason}
+	if reason := v.contradiction(m.Position, header.Seen); reason != "" {
+		return nil, &DamageError{Position: m.Position, Reason: reason}
 	}
-	v.advance(Cursor{Position: pos, Chain: extend(v.at.Chain, pos, sum)})
+	v.advance(Cursor{Position: m.Position, Chain: extend(v.at.Chain, m.Position, sum)})
 	v.record = Record{
-		Position: pos,
-		Subject:  msg.Subject(),
-		Time:     meta.Timestamp.UTC(),
+		Position: m.Position,
+		Subject:  m.Subject,
+		Time:     m.Time,
 		Header:   header,
 		Chain:    v.at.Chain,
-		Payload:  msg.Data(),
-		Bytes:    len(msg.Data()) + len(msg.Subject()),
+		Payload:  m.Payload,
+		MAC:      m.MAC,
+		Bytes:    len(m.Payload) + len(m.Subject),
 		decoded:  decoded,
 	}
 	return &v.record, nil
 }
 
+// authenticate returns the MAC of a message, if it is its writer's.
+func (v *Verifier) authenticate(m Message) (mac, bool) {
+	if v.macer == nil {
+		return parseMAC(m.MAC)
+	}
+	return v.macer.verify(m.MAC, m.Subject, m.Payload)
+}
+
 // contradiction compares what a writer had seen with what was read here.
-func (v *verifier) contradiction(pos events.Position, seen events.Seen) string {
+func (v *Verifier) contradiction(pos events.Position, seen events.Seen) string {
 	if seen.Position == 0 {
 		return ""
 	}
@@ -93,7 +114,7 @@ func (v *verifier) contradiction(pos events.Position, seen events.Seen) string {
 	return ""
 }
 
-func (v *verifier) advance(to Cursor) {
+func (v *Verifier) advance(to Cursor) {
 	v.at = to
 	if len(v.ring) < ringSize {
 		v.ring = append(v.ring, to.Chain)
