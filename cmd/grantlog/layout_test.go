@@ -24,6 +24,7 @@ var layout = []struct {
 	{"events/journal", []string{"events"}, "the only writer and reader of the stream"},
 	{"events/journal/journaltest", []string{"events", "events/journal"}, "a real server for tests"},
 	{"events/erasable", []string{"events"}, "what the log must be able to forget, kept beside it"},
+	{"events/tree", []string{"events"}, "hashes of records, in files of its own"},
 	{"projections", []string{"events"}, "a pure fold needs the events alone"},
 	{"projections/follow", []string{"events", "events/journal", "projections"}, "feeds the fold from the log"},
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
@@ -71,6 +72,7 @@ var external = map[string][]string{
 	"github.com/prometheus":             {"handlers/metrics"},
 	"github.com/labstack/echo/v4":       {"handlers", "projections/resource", "cmd/grantlog/bench"},
 	"github.com/lestrrat-go/jwx/v2":     {"handlers/sign", "projections/resource"},
+	"golang.org/x/mod":                  {"events/tree"},
 }
 
 type listed struct {
