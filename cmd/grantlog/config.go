@@ -52,6 +52,8 @@ type serveSettings struct {
 	MaxStaleness time.Duration `group:"server" default:"10s" placeholder:"TIME" help:"A replica that cannot prove to have heard from the log for so long answers 503. (default 10s)"`
 	JWKSCache    time.Duration `group:"server" name:"jwks-cache" default:"5m" placeholder:"TIME" help:"How long clients may cache the JWKS; a new key is published that long before its first use. (default 5m)"`
 	KeyRotation  time.Duration `group:"server" default:"2160h" placeholder:"TIME" help:"Age at which a signing key is replaced. (default 2160h, 90 days)"`
+
+	SnapshotInterval time.Duration `group:"server" default:"10m" placeholder:"TIME" help:"Least time from one snapshot for joining replicas to the next one in the NATS object store. (default 10m)"`
 }
 
 // check finds contradictions between settings.
@@ -73,6 +75,8 @@ func (c *serveSettings) check() error {
 		return errors.New("--jwks-cache must be from 1s to 24h")
 	case c.KeyRotation <= c.JWKSCache:
 		return errors.New("--key-rotation must be longer than --jwks-cache")
+	case c.SnapshotInterval < time.Second:
+		return errors.New("--snapshot-interval must be at least 1s")
 	}
 	if err := c.Cluster.check(len(c.Log.NATS) == 0); err != nil {
 		return err

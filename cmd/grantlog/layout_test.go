@@ -26,7 +26,7 @@ var layout = []struct {
 	{"events/erasable", []string{"events"}, "what the log must be able to forget, kept beside it"},
 	{"events/tree", []string{"events"}, "hashes of records, in files of its own"},
 	{"projections", []string{"events"}, "a pure fold needs the events alone"},
-	{"projections/follow", []string{"events", "events/journal", "projections"}, "feeds the fold from the log"},
+	{"projections/follow", []string{"events", "events/journal", "events/seal", "projections"}, "feeds the fold from the log; snapshots are sealed"},
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
 	{"handlers/command", []string{"events", "projections"}, "pure decisions: no I/O to import"},
 	{"handlers/emit", []string{"events", "events/journal", "handlers/command", "projections", "projections/follow"}, "decide, append, wait"},

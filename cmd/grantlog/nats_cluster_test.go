@@ -115,11 +115,11 @@ func (n *natsCluster) connect(user, password string, opts ...nats.Option) *nats.
 
 // startReplicas runs three replicas on the cluster, each with a data directory
 // of its own, and waits until they are ready.
-func (n *natsCluster) startReplicas() *cluster {
+func (n *natsCluster) startReplicas(args ...string) *cluster {
 	n.t.Helper()
 	c := prepareCluster(n.t)
 	for _, s := range c.members {
-		s.args = []string{"--issuer", c.members[0].issuer(), c.key}
+		s.args = append([]string{"--issuer", c.members[0].issuer(), c.key}, args...)
 		s.env = []string{n.setting()}
 		s.launch()
 	}

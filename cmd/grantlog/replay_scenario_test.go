@@ -94,7 +94,9 @@ func (s *scenario) start(replica string) {
 	if s.j, err = openJournal(s.t.Context(), s.site, replica, 1, quiet); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.f, err = follow.Start(s.t.Context(), follow.Config{Journal: s.j, Dir: set.Log.stateDir(), Single: true}); err != nil {
+	if s.f, err = follow.Start(s.t.Context(), follow.Config{
+		Journal: s.j, Dir: set.Log.stateDir(), Key: s.site.Master.Derive(follow.KeyPurpose), Single: true,
+	}); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := s.f.WaitReady(s.t.Context()); err != nil {

@@ -96,9 +96,15 @@ func (r *replica) openLog(ctx context.Context, copies int) (err error) {
 	if r.erasable, err = erasable.Open(ctx, erasable.Config{Conn: r.site.Conn, Replicas: copies, Logger: r.log}); err != nil {
 		return err
 	}
+	var depot *follow.Depot // a single server has nobody to leave a snapshot for
+	if !r.site.embedded.single() {
+		if depot, err = follow.NewDepot(r.site.Conn, copies); err != nil {
+			return err
+		}
+	}
 	r.follower, err = follow.Start(ctx, follow.Config{
-		Journal: r.journal, Dir: r.set.Log.stateDir(), MaxStaleness: r.set.MaxStaleness,
-		Single: r.site.embedded.single(), Logger: r.log, OnApply: []func(*journal.Record){r.applied},
+		Journal: r.journal, Dir: r.set.Log.stateDir(), Key: r.site.Master.Derive(follow.KeyPurpose), Depot: depot, DepotEvery: r.set.SnapshotInterval,
+		MaxStaleness: r.set.MaxStaleness, Single: r.site.embedded.single(), Logger: r.log, OnApply: []func(*journal.Record){r.applied},
 	})
 	if err == nil && r.metrics != nil {
 		r.metrics.Follow(r.follower.Status)

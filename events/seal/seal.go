@@ -7,7 +7,8 @@
 //	master key    32 random bytes, in a file (0600) or the environment; never in the log
 //	├─ wrap key      HKDF-SHA256 (RFC 5869); wraps data keys; never leaves this package
 //	├─ Derive(…)     HKDF-SHA256, one key per purpose: the MAC of records, the
-//	│                pepper of client secrets, the authentication of cursors
+//	│                pepper of client secrets, the authentication of cursors, the
+//	│                seal of snapshots
 //	└─ data key      32 random bytes, in the log, wrapped under the wrap key
 //	   ├─ records    sealed with AES-256-GCM under the data key
 //	   └─ wrapped keys  of one person each, kept where they can be destroyed
@@ -19,6 +20,8 @@
 // record it stands in, such as "key/k_1": moved to another record it does not
 // open. Nothing here is secret but keys and plain values; names and ids are
 // authenticated, not hidden.
+//
+// What is too large for one value is sealed as a stream under a derived key.
 //
 // Master and Sealer print as "[redacted]" however they are formatted, logged or
 // marshaled. Both are safe for concurrent use.

@@ -52,7 +52,7 @@ func newSite(t *testing.T, organizations ...string) *site {
 // follow starts a follower in the place of the former one.
 func (s *site) follow(dir string) {
 	s.t.Helper()
-	f, err := follow.Start(s.t.Context(), follow.Config{Journal: s.journal, Single: true, Dir: dir})
+	f, err := follow.Start(s.t.Context(), follow.Config{Journal: s.journal, Single: true, Dir: dir, Key: journaltest.MACKey()})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 // Package follow keeps one projections.State up to date with the log: it
-// restores the newest snapshot that verifies, reads the log from there, and
-// never stops reading.
+// restores the newest snapshot that verifies, its own or one that another
+// replica left in the depot, reads the log from there, and never stops reading.
 //
 // # Ordering and concurrency
 //
@@ -54,6 +54,14 @@ type Config struct {
 	// Dir holds snapshots and the watermark. Empty: there are none, and a
 	// start replays the whole log and cannot notice that it was shortened.
 	Dir string
+	// Key seals snapshots; see KeyPurpose. It is required with Dir.
+	Key []byte
+	// Depot is where a replica whose Dir is empty looks for a snapshot, and
+	// where the replicas leave theirs. It needs Dir. nil: there is none.
+	Depot *Depot
+	// DepotEvery is how old a snapshot in the depot becomes, at least, before
+	// a newer one is put there. 0: 10 min.
+	DepotEvery time.Duration
 	// MaxStaleness is the age of the last proof at which Fresh begins to
 	// fail. 0: 10 s.
 	MaxStaleness time.Duration
@@ -75,6 +83,7 @@ type Config struct {
 const (
 	defaultStaleness     = 10 * time.Second
 	defaultSnapshotBytes = 64 << 20
+	defaultDepotEvery    = 10 * time.Minute
 )
 
 // Follower is a replica's state. It is safe for concurrent use.
@@ -92,8 +101,10 @@ type Follower struct {
 	proven   atomic.Int64         // nanoseconds from begin to the last proof; negative: none
 	damage   atomic.Pointer[damage]
 	waiters  waiters
-	marked   journal.Cursor // where the log was known to be before this start
-	firstEnd proof          // the end of the log at the start
+	marked   journal.Cursor  // where the log was known to be before this start
+	restored events.Position // of the snapshot that this start began with; 0: none
+	joined   string          // the file that came from the depot; empty: none did
+	firstEnd proof           // the end of the log at the start
 
 	ready  chan struct{} // closed with the first proof
 	halted chan struct{} // closed when the tail ended for good, or with Close
@@ -128,7 +139,7 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.restore(); err != nil {
+	if err := f.restore(ctx); err != nil {
 		return nil, err
 	}
 	f.firstEnd.begun = f.cfg.Clock()
@@ -137,8 +148,7 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	}
 	f.reached(f.firstEnd.position)
 	if known := max(f.marked.Position, f.Position()); f.firstEnd.position < known {
-		return nil, fmt.Errorf("%w: it ends at position %d, and %d was applied here",
-			ErrShortened, f.firstEnd.position, known)
+		return nil, f.shortened(known)
 	}
 	life, cancel := context.WithCancelCause(context.Background())
 	f.cancel = cancel
@@ -149,18 +159,36 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 		f.work.Go(func() { f.takeSnapshots(life) })
 		f.work.Go(func() { f.keepWatermark(life) })
 	}
+	if f.cfg.Dir != "" && f.cfg.Depot != nil {
+		f.work.Go(func() { f.supply(life) })
+	}
 	return f, nil
+}
+
+// shortened is the error of a log that ends before a known position.
+func (f *Follower) shortened(known events.Position) error {
+	if f.joined != "" {
+		return fmt.Errorf("%w: it ends at position %d, and the object store has a snapshot of position %d; if the log was put back on purpose, remove the bucket %s",
+			ErrShortened, f.firstEnd.position, known, DepotBucket)
+	}
+	return fmt.Errorf("%w: it ends at position %d, and %d was applied here", ErrShortened, f.firstEnd.position, known)
 }
 
 func newFollower(cfg Config) (*Follower, error) {
 	if cfg.Journal == nil {
 		return nil, errors.New("follow: no journal")
 	}
+	if cfg.Dir != "" && len(cfg.Key) == 0 {
+		return nil, errors.New("follow: no key for snapshots")
+	}
 	if cfg.MaxStaleness <= 0 {
 		cfg.MaxStaleness = defaultStaleness
 	}
 	if cfg.SnapshotBytes <= 0 {
 		cfg.SnapshotBytes = defaultSnapshotBytes
+	}
+	if cfg.DepotEvery <= 0 {
+		cfg.DepotEvery = defaultDepotEvery
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
@@ -181,8 +209,10 @@ func newFollower(cfg Config) (*Follower, error) {
 	return f, nil
 }
 
-// restore reads what was kept in Dir.
-func (f *Follower) restore() error {
+// restore reads what was kept in Dir. A replica that kept nothing takes what
+// the others left in the depot; one that has a watermark has its own word for
+// what the log was, and replays it from there.
+func (f *Follower) restore(ctx context.Context) error {
 	if f.cfg.Dir == "" {
 		return nil
 	}
@@ -193,14 +223,25 @@ func (f *Follower) restore() error {
 	if f.marked, err = Watermark(f.cfg.Dir); err != nil {
 		return err
 	}
-	state, previous := loadSnapshot(f.cfg.Dir, f.log)
+	if err := removeLeftovers(f.cfg.Dir); err != nil {
+		f.log.Warn("what a crash left unfinished cannot be removed", "err", err)
+	}
+	from := "data directory"
+	state, previous := loadSnapshot(f.cfg.Dir, f.cfg.Key, f.log)
+	if state == nil && f.cfg.Depot != nil && f.marked.Position == 0 {
+		if _, err := f.cfg.Journal.Last(ctx); err != nil {
+			return fmt.Errorf("follow: %w", err) // who starts it asks again: nothing is fetched in vain
+		}
+		from = "object store"
+		state, previous = f.join(ctx)
+	}
 	if state == nil {
 		return nil
 	}
-	f.state = state
+	f.state, f.restored = state, state.Position
 	f.snapshots.saved.Store(uint64(state.Position))
 	f.applied.Store(&mark{journal.Cursor{Position: state.Position, Chain: state.Chain}, previous})
-	f.log.Info("snapshot restored", "position", state.Position, "tokens", state.Tokens.Len())
+	f.log.Info("snapshot restored", "position", state.Position, "tokens", state.Tokens.Len(), "from", from)
 	return nil
 }
 

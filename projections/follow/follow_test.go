@@ -37,11 +37,14 @@ type replica struct {
 func newReplica(t testing.TB, env *journaltest.Env) *replica {
 	r := &replica{t: t, Journal: env.Open(), log: &logBuffer{}}
 	r.config = follow.Config{
-		Journal: r.Journal, Single: true, Dir: t.TempDir(),
+		Journal: r.Journal, Single: true, Dir: t.TempDir(), Key: key('a'),
 		Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	}
 	return r
 }
+
+// key is one that a master key could give.
+func key(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 
 // begin starts a follower, which the test ends.
 func (r *replica) begin() *follow.Follower {

@@ -26,7 +26,7 @@ func (f *Follower) Past(position events.Position, until time.Time) *projections.
 		}
 		// One that vanished meanwhile, or does not verify, is left to the next
 		// start to remove.
-		state, _, err := readSnapshot(name)
+		state, _, err := readSnapshot(name, filepath.Base(name), f.cfg.Key)
 		if err != nil {
 			f.log.Info("a snapshot of the past cannot be read", "file", filepath.Base(name), "err", err)
 			continue

@@ -26,7 +26,9 @@ func (f *Follower) prove(ctx context.Context) {
 		}
 		if !ready && f.proven.Load() >= 0 {
 			f.cfg.Journal.SetSeen(f.seen)
+			f.adopt()
 			close(f.ready)
+			f.log.Info("caught up with the log", "position", f.firstEnd.position, "replayed", f.firstEnd.position-f.restored)
 			f.keep()
 			ready = true
 		}

@@ -82,7 +82,7 @@ func (f *Follower) Snapshot(ctx context.Context) error {
 	}
 	s.read.Store(0)
 	began := time.Now()
-	size, err := saveSnapshot(ctx, f.cfg.Dir, frozen, at.previous)
+	size, err := saveSnapshot(ctx, f.cfg.Dir, f.cfg.Key, frozen, at.previous)
 	if err != nil {
 		return err
 	}

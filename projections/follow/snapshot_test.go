@@ -1,6 +1,7 @@
 package follow_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,8 @@ func glob(t testing.TB, dir, pattern string) []string {
 func (r *replica) replay() [32]byte {
 	r.t.Helper()
 	other := *r
-	other.config.Dir, other.config.OnApply = "", nil
+	other.config.Dir, other.config.OnApply, other.config.Depot = "", nil, nil
+	other.config.Single = true // it writes nothing
 	f := other.start()
 	defer end(r.t, f)
 	return hashOf(f)
@@ -124,9 +126,10 @@ func TestDamagedSnapshotIsDropped(t *testing.T) {
 	}
 	for name, damage := range map[string]func([]byte) []byte{
 		"magic":    flip(func(int) int { return 3 }),
-		"previous": flip(func(int) int { return 25 }),
+		"salt":     flip(func(int) int { return 25 }),
 		"state":    flip(func(size int) int { return size / 2 }),
-		"checksum": flip(func(size int) int { return size - 1 }),
+		"end":      flip(func(size int) int { return size - 1 }),
+		"old form": func(b []byte) []byte { return append([]byte("grantlog snapshot 1\n"), b[20:]...) },
 		"cut":      func(b []byte) []byte { return b[:len(b)-1] },
 		"longer":   func(b []byte) []byte { return append(b, 0) },
 		"short":    func(b []byte) []byte { return b[:10] },
@@ -165,9 +168,31 @@ func TestDamagedSnapshotIsDropped(t *testing.T) {
 	}
 }
 
+// A file that another key sealed, or that stands under another's name, is not
+// the snapshot that it says it is.
+func TestForeignSnapshotIsDropped(t *testing.T) {
+	r := newReplica(t, journaltest.New(t))
+	f := r.start()
+	await(t, f, r.write("o1", "o2"))
+	end(t, f)
+	own := snapshots(t, r.config.Dir)[0]
+	if b, err := os.ReadFile(own); err != nil || bytes.Contains(b, []byte("o1")) {
+		t.Errorf("a snapshot shows what it holds (%v)", err)
+	}
+	if err := os.Rename(own, filepath.Join(r.config.Dir, "state-00000000000000000001.snapshot")); err != nil {
+		t.Fatal(err)
+	}
+	end(t, r.start())
+	r.config.Key = key('b')
+	f = r.start()
+	if n := r.log.count("a snapshot is dropped"); n != 2 || hashOf(f) != r.replay() {
+		t.Errorf("%d were dropped", n)
+	}
+}
+
 func TestUnfinishedFilesAreRemoved(t *testing.T) {
 	r := newReplica(t, journaltest.New(t))
-	for _, name := range []string{"state-00000000000000000009.snapshot.17.tmp", "watermark.4.tmp"} {
+	for _, name := range []string{"state-00000000000000000009.snapshot.17.tmp", "state-00000000000000000007.snapshot.joined.tmp", "watermark.4.tmp"} {
 		if err := os.WriteFile(filepath.Join(r.config.Dir, name), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -2,9 +2,7 @@ package follow
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,19 +14,23 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/seal"
 	"github.com/grantlog/grantlog/projections"
 )
 
-// A snapshot file is a magic, the chain before the last record that the state
-// shows, the state (in its canonical form, compressed with S2) and the SHA-256
-// of all that before compression. Its name sorts by position.
+// A snapshot file is a magic and a stream that is sealed for the file's name:
+// the chain before the last record that the state shows, and the state (in its
+// canonical form, compressed with S2). So only who has the master key can make
+// or read one, or give it another name. Names sort by position.
 const (
-	fileMagic     = "grantlog snapshot 1\n"
+	fileMagic     = "grantlog snapshot 2\n"
 	namePattern   = "state-*.snapshot"
 	nameFormat    = "state-%020d.snapshot"
 	keptSnapshots = 2
-	headerLen     = len(fileMagic) + len(events.Chain{})
 )
+
+// KeyPurpose derives Config.Key from the master key.
+const KeyPurpose = "snapshots"
 
 var errSnapshot = errors.New("follow: the snapshot does not verify")
 
@@ -43,16 +45,13 @@ func snapshotNames(dir string) ([]string, error) {
 // loadSnapshot returns the newest state that verifies and the chain before its
 // last record; nil if there is none. What does not verify is removed: the log
 // has it all.
-func loadSnapshot(dir string, log *slog.Logger) (*projections.State, events.Chain) {
-	if err := removeLeftovers(dir); err != nil {
-		log.Warn("what a crash left unfinished cannot be removed", "err", err)
-	}
+func loadSnapshot(dir string, key []byte, log *slog.Logger) (*projections.State, events.Chain) {
 	names, err := snapshotNames(dir)
 	if err != nil {
 		log.Warn("snapshots cannot be listed; the log is replayed", "err", err)
 	}
 	for _, name := range names {
-		state, previous, err := readSnapshot(name)
+		state, previous, err := readSnapshot(name, filepath.Base(name), key)
 		if err == nil {
 			return state, previous
 		}
@@ -64,60 +63,49 @@ func loadSnapshot(dir string, log *slog.Logger) (*projections.State, events.Chai
 	return nil, events.Chain{}
 }
 
-func readSnapshot(name string) (*projections.State, events.Chain, error) {
-	var previous events.Chain
-	file, err := os.Open(name)
+// readSnapshot reads a file that was written under a name.
+func readSnapshot(path, name string, key []byte) (_ *projections.State, previous events.Chain, err error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, previous, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
+	magic := make([]byte, len(fileMagic))
+	if _, err := io.ReadFull(file, magic); err != nil || string(magic) != fileMagic {
+		return nil, previous, errSnapshot
+	}
+	sealed, err := seal.OpenStream(file, key, name)
 	if err != nil {
 		return nil, previous, err
 	}
-	length := info.Size() - int64(headerLen+sha256.Size)
-	if length < 0 {
-		return nil, previous, errSnapshot
-	}
-	header := make([]byte, headerLen)
-	if _, err := io.ReadFull(file, header); err != nil {
+	if _, err := io.ReadFull(sealed, previous[:]); err != nil {
 		return nil, previous, err
 	}
-	if !bytes.HasPrefix(header, []byte(fileMagic)) {
-		return nil, previous, errSnapshot
-	}
-	copy(previous[:], header[len(fileMagic):])
-	sum := sha256.New()
-	sum.Write(header)
-	state, err := projections.Decode(io.TeeReader(s2.NewReader(io.LimitReader(file, length)), sum))
-	if err != nil {
-		return nil, previous, err
-	}
-	want := make([]byte, sha256.Size)
-	if _, err := io.ReadFull(file, want); err != nil || !bytes.Equal(sum.Sum(nil), want) {
-		return nil, previous, errSnapshot
-	}
-	return state, previous, nil
+	state, err := projections.Decode(s2.NewReader(sealed))
+	return state, previous, err
 }
 
 // saveSnapshot writes a snapshot and returns its size.
-func saveSnapshot(ctx context.Context, dir string, state *projections.Frozen, previous events.Chain) (int64, error) {
+func saveSnapshot(ctx context.Context, dir string, key []byte, state *projections.Frozen, previous events.Chain) (int64, error) {
 	name := fmt.Sprintf(nameFormat, state.Position)
 	return replaceFile(dir, name, func(w io.Writer) error {
-		header := append([]byte(fileMagic), previous[:]...)
-		sum := sha256.New()
-		sum.Write(header)
-		if _, err := w.Write(header); err != nil {
+		if _, err := io.WriteString(w, fileMagic); err != nil {
+			return err
+		}
+		sealed, err := seal.SealStream(w, key, name)
+		if err != nil {
+			return err
+		}
+		if _, err := sealed.Write(previous[:]); err != nil {
 			return err
 		}
 		// One goroutine: requests need the processors more.
-		packed := s2.NewWriter(w, s2.WriterConcurrency(1))
-		err := state.Encode(io.MultiWriter(sum, packed, interrupter{ctx}))
+		packed := s2.NewWriter(sealed, s2.WriterConcurrency(1))
+		err = state.Encode(io.MultiWriter(packed, interrupter{ctx}))
 		if err := errors.Join(err, packed.Close()); err != nil {
 			return err
 		}
-		_, err = w.Write(sum.Sum(nil))
-		return err
+		return sealed.Close()
 	})
 }
 
