@@ -42,9 +42,6 @@ func Verify(ctx context.Context, log Log, known journal.Cursor, progress Progres
 	if err != nil {
 		return report, err
 	}
-	if last < known.Position {
-		return report, &MismatchError{known.Position, fmt.Sprintf("the log ends at %d", last)}
-	}
 	state := projections.New()
 	var record Record
 	err = log.Read(ctx, journal.Cursor{}, last, func(r *journal.Record) error {
@@ -63,6 +60,9 @@ func Verify(ctx context.Context, log Log, known journal.Cursor, progress Progres
 		}
 		return nil
 	})
+	if err == nil && last < known.Position {
+		err = &MismatchError{known.Position, fmt.Sprintf("the log ends at %d", last)}
+	}
 	report.StateHash = state.Hash()
 	return report, err
 }

@@ -15,9 +15,10 @@ import (
 // run runs a command of the program to its end.
 func run(t testing.TB, env []string, args ...string) result {
 	t.Helper()
+	path := grantlog(t) // whose build takes as long as it takes
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, grantlog(t), args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(cleanEnv(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -65,6 +65,7 @@ func (m *membership) apply(opts *server.Options) error {
 	opts.ServerName = m.name
 	opts.Cluster = server.ClusterOpts{
 		Name: string(m.cluster.Name), Host: host, TLSConfig: m.tls, TLSTimeout: routeTLSTimeout,
+		Advertise:   string(m.cluster.Advertise),
 		NoAdvertise: true, // clients stay with the server that they were told of
 	}
 	// It tries again every second, and says so now and then.

@@ -31,6 +31,8 @@ type clusterSettings struct {
 	Name   clusterName `group:"log" placeholder:"NAME" help:"Cluster that this server forms with others, with their embedded NATS; all need the same master key."`
 	Listen address     `group:"log" placeholder:"HOST:PORT" help:"Where the other members of the cluster reach this one."`
 	Routes routeURLs   `group:"log" placeholder:"URL,..." help:"The --cluster-listen of all members, as nats://host:port."`
+
+	Advertise address `group:"log" placeholder:"HOST:PORT" help:"Where members that were not told of this one reach it, behind NAT or a mapped port. (default: --cluster-listen)"`
 }
 
 // serveSettings are the settings of a server.
@@ -86,11 +88,11 @@ func (c *serveSettings) check() error {
 
 func (c *clusterSettings) check(embedded bool) error {
 	_, port, _ := net.SplitHostPort(string(c.Listen))
-	switch given := c.Name != "" || c.Listen != "" || len(c.Routes) > 0; {
+	switch given := c.Name != "" || c.Listen != "" || c.Advertise != "" || len(c.Routes) > 0; {
 	case !given:
 		return nil
 	case !embedded:
-		return errors.New("--cluster-name, --cluster-listen and --cluster-routes are for the embedded NATS; they do not go with --nats")
+		return errors.New("the --cluster- settings are for the embedded NATS; they do not go with --nats")
 	case c.Name == "" || c.Listen == "" || len(c.Routes) == 0:
 		return errors.New("--cluster-name, --cluster-listen and --cluster-routes belong together: give all three")
 	case port == "0":

@@ -83,7 +83,7 @@ var every = map[string]string{
 	"log-replicas": "3", "listen": "[::1]:80", "issuer": "https://id.example/t", "trusted-proxies": "10.1.2.3/8, ::1",
 	"metrics-listen": "127.0.0.1:9100", "seed": "seed.yaml", "admin-file": "admin.json", "max-staleness": "1m",
 	"jwks-cache": "90s", "key-rotation": "24h", "snapshot-interval": "1h",
-	"cluster-name": "c_1", "cluster-listen": "10.0.0.1:6222", "cluster-routes": "nats://10.0.0.1:6222, nats://b:6222",
+	"cluster-name": "c_1", "cluster-listen": "10.0.0.1:6222", "cluster-routes": "nats://10.0.0.1:6222, nats://b:6222", "cluster-advertise": "c.example:6222",
 }
 
 func wantEvery() serveSettings {
@@ -92,7 +92,7 @@ func wantEvery() serveSettings {
 		Log: logSettings{
 			Data: "/srv/grantlog", NATS: natsURLs{"nats://a:1", "tls://b:2"}, NATSCreds: "c.creds", NATSCA: "ca.pem", MasterKeyFile: "key",
 		},
-		Cluster:    clusterSettings{Name: "c_1", Listen: "10.0.0.1:6222", Routes: routeURLs{"nats://10.0.0.1:6222", "nats://b:6222"}},
+		Cluster:    clusterSettings{Name: "c_1", Listen: "10.0.0.1:6222", Routes: routeURLs{"nats://10.0.0.1:6222", "nats://b:6222"}, Advertise: "c.example:6222"},
 		NATSListen: "127.0.0.1:4222", LogReplicas: 3, Listen: "[::1]:80", Issuer: "https://id.example/t",
 		TrustedProxies: networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		MetricsListen:  "127.0.0.1:9100", Seed: "seed.yaml", AdminFile: "admin.json",
@@ -183,17 +183,18 @@ func TestListsInTheSettingsFile(t *testing.T) {
 // A bad value is told in one line that names where it stands.
 func TestBadValues(t *testing.T) {
 	for name, bad := range map[string][]string{
-		"listen":          {"8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "http://127.0.0.1:80", "a b:80"},
-		"nats":            {"localhost", "http://a:1", "nats://", "nats://a:1,,", "nats://a:x"},
-		"cluster-name":    {"a b", "a.b", "é", strings.Repeat("a", 41)},
-		"cluster-listen":  {"6222", "10.0.0.1", "10.0.0.1:x"},
-		"cluster-routes":  {"10.0.0.1:6222", "nats://a", "tls://a:1", "nats://a:1/x", "nats://a:1,,", "nats://u:p@a:1"},
-		"issuer":          {"id.example", "/x", "ftp://x", "https://", "https://x/", "https://x?q", "https://x?", "https://x#f", "https://x#", "https://u@x", "https://x/a/../b", "https://x:", "https://x/a b"},
-		"trusted-proxies": {"x", "10.0.0.0/33", "10.0.0.0/8;::1", "fe80::1%eth0"},
-		"max-staleness":   {"ten", "10", "1y"},
-		"log-replicas":    {"x", "1.5"},
-		"log-level":       {"INFO", "trace"},
-		"log-format":      {"xml"},
+		"listen":            {"8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "http://127.0.0.1:80", "a b:80"},
+		"nats":              {"localhost", "http://a:1", "nats://", "nats://a:1,,", "nats://a:x"},
+		"cluster-name":      {"a b", "a.b", "é", strings.Repeat("a", 41)},
+		"cluster-listen":    {"6222", "10.0.0.1", "10.0.0.1:x"},
+		"cluster-advertise": {"6222", "c.example"},
+		"cluster-routes":    {"10.0.0.1:6222", "nats://a", "tls://a:1", "nats://a:1/x", "nats://a:1,,", "nats://u:p@a:1"},
+		"issuer":            {"id.example", "/x", "ftp://x", "https://", "https://x/", "https://x?q", "https://x?", "https://x#f", "https://x#", "https://u@x", "https://x/a/../b", "https://x:", "https://x/a b"},
+		"trusted-proxies":   {"x", "10.0.0.0/33", "10.0.0.0/8;::1", "fe80::1%eth0"},
+		"max-staleness":     {"ten", "10", "1y"},
+		"log-replicas":      {"x", "1.5"},
+		"log-level":         {"INFO", "trace"},
+		"log-format":        {"xml"},
 	} {
 		for _, v := range bad {
 			path := settingsFile(t, "\n"+name+": '"+v+"'\n")
@@ -294,6 +295,7 @@ func TestContradictions(t *testing.T) {
 		"cluster name alone":  {[]string{"--cluster-name=c"}, "belong together"},
 		"cluster routes":      {[]string{"--cluster-name=c", "--cluster-listen=a:1"}, "belong together"},
 		"cluster nameless":    {[]string{"--cluster-listen=a:1", "--cluster-routes=nats://a:1"}, "belong together"},
+		"cluster advertise":   {[]string{"--cluster-advertise=a:1"}, "belong together"},
 		"cluster port":        {[]string{"--cluster-name=c", "--cluster-listen=a:0", "--cluster-routes=nats://a:1"}, "must name the port"},
 		"cluster elsewhere":   {[]string{"--cluster-name=c", "--cluster-listen=a:1", "--cluster-routes=nats://a:1", "--nats=nats://b:1"}, "do not go with --nats"},
 		"replicas":            {[]string{"--nats=nats://a:1", "--log-replicas=6"}, "--log-replicas must be from 1 to 5"},

@@ -13,14 +13,23 @@ import (
 // where they should.
 const placements = 12
 
-// consumer makes a consumer of the records from first on.
+// A place says where a consumer is to stand. There is no asking for one, but
+// trying costs little.
 //
 // The server puts a consumer on any member of the stream, and its end with that
 // member is noticed only by its silence. A near one stands on the server that
 // the connection goes to, where it has one: so the loss of another member does
 // not interrupt it, and that of its own breaks the connection, which is noticed
-// at once. There is no asking for a place, but trying costs little.
-func (j *Journal) consumer(ctx context.Context, first events.Position, near bool) (jetstream.Consumer, error) {
+// at once.
+type place struct {
+	near bool
+	// avoid is a server whose copy failed a check: any other one will do. It
+	// counts more than near.
+	avoid string
+}
+
+// consumer makes a consumer of the records from first on.
+func (j *Journal) consumer(ctx context.Context, first events.Position, at place) (jetstream.Consumer, error) {
 	for tries := placements; ; tries-- {
 		consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 			DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -30,7 +39,7 @@ func (j *Journal) consumer(ctx context.Context, first events.Position, near bool
 			Replicas:          1,
 			InactiveThreshold: abandonedAfter,
 		})
-		if err != nil || !near || tries <= 1 || j.isNear(consumer) {
+		if err != nil || tries <= 1 || j.suits(consumer, at) {
 			return consumer, err
 		}
 		if err := j.stream.DeleteConsumer(ctx, consumer.CachedInfo().Name); err != nil {
@@ -39,11 +48,30 @@ func (j *Journal) consumer(ctx context.Context, first events.Position, near bool
 	}
 }
 
+func (j *Journal) suits(consumer jetstream.Consumer, at place) bool {
+	switch {
+	case at.avoid != "":
+		return serverOf(consumer) != at.avoid
+	case at.near:
+		return j.isNear(consumer)
+	}
+	return true
+}
+
+// serverOf names the server that a consumer stands on; empty: it is the only
+// one.
+func serverOf(consumer jetstream.Consumer) string {
+	if at := consumer.CachedInfo().Cluster; at != nil {
+		return at.Leader
+	}
+	return ""
+}
+
 // isNear reports whether a consumer is as near as it can be: on the server that
 // the connection goes to, unless that is known to have no copy of the stream.
 func (j *Journal) isNear(consumer jetstream.Consumer) bool {
-	here, at := j.cfg.Conn.ConnectedServerName(), consumer.CachedInfo().Cluster
-	if at == nil || at.Leader == here {
+	here, at := j.cfg.Conn.ConnectedServerName(), serverOf(consumer)
+	if at == "" || at == here {
 		return true
 	}
 	stream := j.stream.CachedInfo()

@@ -53,6 +53,9 @@ type reading struct {
 	v  *Verifier
 	fn func(*Record) error
 	to events.Position // 0: without end
+
+	server string // that the last pass read from, where there are several
+	avoid  string // whose copy failed a check at this place
 }
 
 var errDone = errors.New("read to the end")
@@ -63,14 +66,15 @@ type stopError struct{ err error }
 func (e *stopError) Error() string { return e.err.Error() }
 
 // follow makes passes until the reading is over. A pass that fails the checks
-// is repeated once.
+// is repeated once, from another server's copy where there is one. So damage of
+// one copy does not stop a reading, which goes back to it after that place.
 func (j *Journal) follow(ctx context.Context, r *reading) error {
 	suspect := false
 	for pause := newPause(); ; {
 		before := r.v.at.Position
 		err := r.pass(ctx)
 		if moved := r.v.at.Position > before; moved {
-			suspect = false
+			suspect, r.avoid = false, ""
 			pause.reset()
 		}
 		var stop *stopError
@@ -84,11 +88,11 @@ func (j *Journal) follow(ctx context.Context, r *reading) error {
 		case j.cfg.Conn.IsClosed():
 			return fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrConnectionClosed)
 		case isDamage(err):
-			j.log.Error("the log failed a check", "position", r.v.at.Position, "again", suspect, "err", err)
+			j.log.Error("the log failed a check", "position", r.v.at.Position+1, "server", r.server, "again", suspect, "err", err)
 			if suspect {
 				return err
 			}
-			suspect = true
+			suspect, r.avoid = true, r.server
 			pause.next = max(pause.next, rereadPause)
 		default:
 			j.log.Info("reading was interrupted", "position", r.v.at.Position, "err", err)
@@ -109,14 +113,16 @@ func (r *reading) pass(ctx context.Context) error {
 	defer cancel(nil)
 	defer r.j.onReconnect(func() { cancel(errReconnected) })()
 
+	r.server = ""
 	if err := r.checkEnd(ctx); err != nil {
 		return err
 	}
-	src, err := r.j.open(ctx, r.v.at.Position+1, r.to == 0)
+	src, err := r.j.open(ctx, r.v.at.Position+1, place{near: r.to == 0, avoid: r.avoid})
 	if err != nil {
 		return err
 	}
 	defer src.close()
+	r.server = serverOf(src.consumer)
 	for r.to == 0 || r.v.at.Position < r.to {
 		msg, err := r.receive(ctx, src)
 		if err != nil {

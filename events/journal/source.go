@@ -33,12 +33,11 @@ type source struct {
 	messages jetstream.MessagesContext
 }
 
-// open makes a source. near asks for one that lives as long as the connection;
-// see Journal.consumer.
-func (j *Journal) open(ctx context.Context, first events.Position, near bool) (*source, error) {
+// open makes a source of the records from first on.
+func (j *Journal) open(ctx context.Context, first events.Position, at place) (*source, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.SettleTimeout)
 	defer cancel()
-	consumer, err := j.consumer(ctx, first, near)
+	consumer, err := j.consumer(ctx, first, at)
 	if err != nil {
 		return nil, err
 	}
