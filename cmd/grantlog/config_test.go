@@ -61,7 +61,7 @@ func TestDefaults(t *testing.T) {
 	want := serveSettings{
 		General: general{LogFormat: "text"},
 		Log:     logSettings{Data: "./data"},
-		Listen:  "127.0.0.1:8080", MaxStaleness: 10 * time.Second, JWKSCache: 5 * time.Minute, KeyRotation: 90 * 24 * time.Hour,
+		Listen:  "127.0.0.1:8080", MaxStaleness: 10 * time.Second, JWKSCache: 5 * time.Minute, KeyRotation: 90 * 24 * time.Hour, SnapshotInterval: 10 * time.Minute,
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Error(diff)
