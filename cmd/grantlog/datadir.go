@@ -96,6 +96,12 @@ func (d *dataDir) close() error { return d.lock.Close() }
 // outlive a power failure.
 func makeDir(path string) error {
 	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, os.ErrNotExist) && path != "" {
+		if err := makeDir(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, 0o700) // once: in /proc it does not exist whatever the parents
+	}
 	switch {
 	case errors.Is(err, os.ErrExist):
 		info, err := os.Stat(path)
@@ -103,11 +109,6 @@ func makeDir(path string) error {
 			err = &os.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
 		}
 		return err
-	case errors.Is(err, os.ErrNotExist):
-		if err := makeDir(filepath.Dir(path)); err != nil {
-			return err
-		}
-		return makeDir(path)
 	case err != nil:
 		return err
 	}

@@ -47,9 +47,15 @@ func TestDataDirIsPrivateAndHeldAlone(t *testing.T) {
 	refused(me + ": stop it first") // the former address is forgotten
 }
 
-func TestDataDirThatIsAFile(t *testing.T) {
+// A name that cannot be made is refused, also where the system calls it
+// missing although its parent is there (/proc).
+func TestDataDirThatCannotBe(t *testing.T) {
 	path := settingsFile(t, "")
-	for _, p := range []string{path, filepath.Join(path, "below")} {
+	names := []string{path, filepath.Join(path, "below"), ""}
+	if _, err := os.Stat("/proc/self"); err == nil {
+		names = append(names, "/proc/grantlog", "/proc/grantlog/below")
+	}
+	for _, p := range names {
 		if _, err := openDataDir(p); err == nil || !strings.HasPrefix(err.Error(), "data directory: ") {
 			t.Errorf("%s: got %v", p, err)
 		}
