@@ -48,6 +48,7 @@ func TestConsistencyTokenOfTheFuture(t *testing.T) {
 		s.get(app.path(), bearer(admin), header("Consistency-Token", future)),
 		s.get("/oauth/applications", bearer(admin), header("Consistency-Token", future)),
 		s.form("/oauth/introspect", []string{"token", token}, basic(app), header("Consistency-Token", future)),
+		s.get(app.path(), bearer(admin), header("Consistency-Token", "gl1-1"), header("Consistency-Token", future)),
 	} {
 		a.want(http.StatusServiceUnavailable)
 		if a.header.Get("Retry-After") == "" {
@@ -57,6 +58,7 @@ func TestConsistencyTokenOfTheFuture(t *testing.T) {
 	for _, bad := range []string{"x", "gl1-", "gl1-!", "gl2-1", "1", "gl1-zzzzzzzzzzzzzzzzzzzz", "gl1--1", "gl1-%31"} {
 		s.get(app.path(), bearer(admin), header("Consistency-Token", bad)).want(http.StatusBadRequest)
 	}
+	s.get(app.path(), bearer(admin), header("Consistency-Token", "gl1-1"), header("Consistency-Token", "x")).want(http.StatusBadRequest)
 	s.live(app, token)
 }
 

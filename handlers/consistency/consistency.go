@@ -32,15 +32,15 @@ func Set(c echo.Context, position events.Position) {
 }
 
 // Middleware lets a request through once this replica is fresh and shows the
-// write that the request's token names.
+// writes that the request's tokens name.
 func Middleware(f Follower) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if err := f.Fresh(); err != nil {
 				return err
 			}
-			if token := c.Request().Header.Get(Header); token != "" {
-				if err := wait(c.Request().Context(), f, token); err != nil {
+			if tokens := c.Request().Header[Header]; len(tokens) > 0 {
+				if err := wait(c.Request().Context(), f, tokens); err != nil {
 					return err
 				}
 			}
@@ -49,12 +49,24 @@ func Middleware(f Follower) echo.MiddlewareFunc {
 	}
 }
 
-func wait(ctx context.Context, f Follower, token string) error {
-	position, err := events.ParseConsistencyToken(token)
-	if err != nil {
-		return oauth.Invalid("The Consistency-Token is malformed")
+// wait waits for the latest of the writes that the tokens name: a caller that
+// made several may send the token of each.
+func wait(ctx context.Context, f Follower, tokens []string) error {
+	var latest events.Position
+	for _, token := range tokens {
+		if token == "" {
+			continue
+		}
+		position, err := events.ParseConsistencyToken(token)
+		if err != nil {
+			return oauth.Invalid("The Consistency-Token is malformed")
+		}
+		latest = max(latest, position)
+	}
+	if latest == 0 {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return f.WaitFor(ctx, position)
+	return f.WaitFor(ctx, latest)
 }

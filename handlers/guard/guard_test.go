@@ -134,7 +134,7 @@ func TestHeaders(t *testing.T) {
 		t.Fatalf("%+v", err)
 	}
 	quota(map[string]string{
-		"X-Ratelimit-Limit": "100", "X-Ratelimit-Remaining": "98", "X-Ratelimit-Reset": "1795345261",
+		"X-Ratelimit-Limit": "100", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1795345261",
 		"X-Ratelimit-Organization-Limit": "2000", "X-Ratelimit-Organization-Remaining": "1998",
 		"Ratelimit-Policy": policy,
 		"Ratelimit":        `"minute";r=0;t=51, "hour";r=98;t=3650, "organization-minute";r=28;t=51, "organization-hour";r=1998;t=3650`,

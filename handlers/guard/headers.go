@@ -63,18 +63,16 @@ func (p Pass) WriteQuota(h http.Header) {
 	if q.OrganizationHour.Limit == 0 {
 		return
 	}
-	binding := q.Hour
-	if p.Application == nil {
-		binding = q.OrganizationHour
-	} else if q.Minute.Remaining == 0 && q.Hour.Remaining > 0 {
-		// The hour has room and the caller has none: what it must wait for.
-		binding.Reset = q.Minute.Reset
+	organization := left(q.OrganizationHour, q.OrganizationMinute)
+	own := organization
+	if p.Application != nil {
+		own = left(q.Hour, q.Minute)
 	}
-	h.Set("X-Ratelimit-Limit", strconv.Itoa(binding.Limit))
-	h.Set("X-Ratelimit-Remaining", strconv.Itoa(binding.Remaining))
-	h.Set("X-Ratelimit-Reset", strconv.FormatInt(binding.Reset, 10))
-	h.Set("X-Ratelimit-Organization-Limit", strconv.Itoa(q.OrganizationHour.Limit))
-	h.Set("X-Ratelimit-Organization-Remaining", strconv.Itoa(q.OrganizationHour.Remaining))
+	h.Set("X-Ratelimit-Limit", strconv.Itoa(own.Limit))
+	h.Set("X-Ratelimit-Remaining", strconv.Itoa(own.Remaining))
+	h.Set("X-Ratelimit-Reset", strconv.FormatInt(own.Reset, 10))
+	h.Set("X-Ratelimit-Organization-Limit", strconv.Itoa(organization.Limit))
+	h.Set("X-Ratelimit-Organization-Remaining", strconv.Itoa(organization.Remaining))
 
 	var policy, state [160]byte
 	policies, states := policy[:0], state[:0]
@@ -87,6 +85,15 @@ func (p Pass) WriteQuota(h http.Header) {
 	}
 	h.Set("Ratelimit-Policy", string(policies))
 	h.Set("Ratelimit", string(states))
+}
+
+// left is the hour, with what the caller has left of it now: nothing while the
+// minute is full, until that has room again.
+func left(hour, minute command.Window) command.Window {
+	if minute.Remaining == 0 && hour.Remaining > 0 {
+		hour.Remaining, hour.Reset = 0, minute.Reset
+	}
+	return hour
 }
 
 // windows are the policies in the order of the fields of command.Quota.

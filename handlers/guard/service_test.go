@@ -94,8 +94,14 @@ func TestServiceCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	var full *oauth.Error
-	if _, err = r.Check(context.Background(), serviceCall(token, quotes)); !errors.As(err, &full) || full.Status != 429 {
+	if pass, err = r.Check(context.Background(), serviceCall(token, quotes)); !errors.As(err, &full) || full.Status != 429 {
 		t.Errorf("the organization's limit does not hold: %v", err)
+	}
+	pass.WriteQuota(h)
+	for _, name := range []string{"X-RateLimit-Remaining", "X-RateLimit-Organization-Remaining"} {
+		if got := h.Get(name); got != "0" {
+			t.Errorf("%s is %q while the minute is full", name, got)
+		}
 	}
 	if _, err = r.Check(context.Background(), serviceCall("", open)); err != nil {
 		t.Errorf("calls without a token have no quota to be over: %v", err)
