@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,8 +22,8 @@ type lossy struct {
 	mu       sync.Mutex
 	requests []refreshing
 	lose     bool
-	lost     chan struct{} // an answer was lost
-	forget   chan struct{} // closed: whoever waits for it is gone
+	lost     chan refreshing // the one whose answer was lost
+	forget   chan struct{}   // closed: whoever waits for it is gone
 }
 
 // refreshing is a refresh as the provider saw and answered it.
@@ -32,7 +33,7 @@ type refreshing struct {
 }
 
 func newLossy(t *testing.T, provider *server) *lossy {
-	l := &lossy{provider: provider, lost: make(chan struct{}, 1), forget: make(chan struct{})}
+	l := &lossy{provider: provider, lost: make(chan refreshing, 1), forget: make(chan struct{})}
 	l.Server = httptest.NewServer(l)
 	t.Cleanup(l.Close)
 	return l
@@ -71,12 +72,13 @@ func (l *lossy) note(form []byte, h http.Header, status int, answer []byte) bool
 	var given session
 	_ = json.Unmarshal(answer, &given) // an error has no token
 	l.mu.Lock()
-	l.requests = append(l.requests, refreshing{values.Get("refresh_token"), h.Get("Idempotency-Key"), given.RefreshToken, status})
+	r := refreshing{values.Get("refresh_token"), h.Get("Idempotency-Key"), given.RefreshToken, status}
+	l.requests = append(l.requests, r)
 	lose := l.lose
 	l.lose = false
 	l.mu.Unlock()
 	if lose {
-		l.lost <- struct{}{}
+		l.lost <- r
 		<-l.forget
 	}
 	return lose
@@ -94,62 +96,153 @@ func (l *lossy) seen() []refreshing {
 	return append([]refreshing(nil), l.requests...)
 }
 
-// Section 5: a replica that is killed between the provider's answer and its own
-// record of it loses nothing. Whoever refreshes next asks the provider for the
-// same once more.
-func TestAKilledRefreshLosesNothing(t *testing.T) {
-	t.Parallel()
-	provider := startRefresh(t)
-	l := newLossy(t, provider)
-	s := prepare(t, "--seed", writeFile(t, "seed.yaml", `
+// times tells how often each refresh token was presented. It was always the same
+// request and got the same answer, or something was lost.
+func (l *lossy) times(t *testing.T) map[string]int {
+	t.Helper()
+	first, times := map[string]refreshing{}, map[string]int{}
+	for _, r := range l.seen() {
+		if times[r.token]++; times[r.token] == 1 {
+			first[r.token] = r
+		}
+		if r != first[r.token] || r.status != http.StatusOK || r.successor == "" || r.key == "" {
+			t.Errorf("the provider was asked and answered %+v after %+v", r, first[r.token])
+		}
+	}
+	return times
+}
+
+var (
+	scheduler  = application{ClientID: "app_scheduler", ClientSecret: usersSecret}
+	atGrantlog = map[string]any{"provider": "f4w", "username": agentEmail, "password": agentPassword}
+)
+
+// startSchedulers runs a cluster whose provider is another grantlog.
+func startSchedulers(t *testing.T, l *lossy) *cluster {
+	t.Helper()
+	c := prepareCluster(t, "--seed", writeFile(t, "seed.yaml", `
 organizations:
   - id: acme
     name: Acme
     providers:
       - {name: f4w, tokenUrl: "`+l.URL+`/oauth/token?partnerId=10000", clientId: app_backend, clientSecretEnv: USERS_SECRET}
     applications:
-      - {name: Scheduler, clientId: app_scheduler, clientSecretEnv: USERS_SECRET, scopes: ["authentications:read", "authentications:write"]}
+      - {name: Scheduler, clientId: app_scheduler, clientSecretEnv: USERS_SECRET, scopes: ["authentications:read", "authentications:write", "events:read"]}
 `))
-	s.env = []string{"USERS_SECRET=" + usersSecret}
-	s.start()
-	scheduler := application{ClientID: "app_scheduler", ClientSecret: usersSecret}
-	read := func(id string) stored {
-		t.Helper()
-		return as[stored](s.get(authenticationsPath+"/"+id, bearer(s.token(scheduler))).ok())
+	for _, s := range c.members {
+		s.env = []string{"USERS_SECRET=" + usersSecret}
+		s.launch()
 	}
+	c.ready()
+	return c
+}
 
-	// The provider's tokens live for a minute: a refresh is always due.
-	l.loseNext()
-	login := map[string]any{"provider": "f4w", "username": agentEmail, "password": agentPassword}
-	made := as[stored](s.json(http.MethodPost, authenticationsPath, login, bearer(s.token(scheduler))).want(http.StatusCreated))
-	select {
-	case <-l.lost:
-	case <-time.After(patience):
-		t.Fatalf("nothing is refreshed\n%s", s.out.tail())
+// writers lists the replicas that wrote the events which a filter selects, in
+// the order of the log: all of them, or those that have the Idempotency-Key.
+func (s *server) writers(manager, filter, key string) (replicas []string) {
+	s.t.Helper()
+	query := "/oauth/events?limit=200&" + filter
+	for cursor := ""; ; {
+		page := as[struct {
+			Events []struct {
+				Actor struct{ Replica string }
+				Data  struct{ Key string }
+			}
+			NextCursor string
+		}](s.get(query+cursor, bearer(manager)).ok())
+		for _, e := range page.Events {
+			if key == "" || e.Data.Key == key {
+				replicas = append(replicas, e.Actor.Replica)
+			}
+		}
+		if page.NextCursor == "" {
+			return replicas
+		}
+		cursor = "&cursor=" + page.NextCursor
 	}
-	s.kill()
-	close(l.forget)
-	s.start()
-	if got := read(made.ID); got.RefreshToken != made.RefreshToken {
-		t.Fatalf("the test lost no answer: %+v", got)
-	}
-	lost := l.seen()[0]
-	if lost.status != http.StatusOK || lost.token != made.RefreshToken || lost.successor == "" || lost.key == "" {
-		t.Fatalf("the provider was asked %+v", lost)
-	}
+}
 
-	// The lease of the one that is gone runs out after a minute.
-	s.within(3*patience, "it is refreshed again, and twice more", func() bool { return len(l.seen()) >= 4 })
-	all := l.seen()
-	if again := all[1]; again != lost {
-		t.Errorf("the second holder asked and got %+v, the first %+v", again, lost)
-	}
-	for i, r := range all[2:] {
-		if before := all[i+1]; r.status != http.StatusOK || r.token != before.successor || r.key == before.key {
-			t.Errorf("refresh %d was %+v after %+v", i+3, r, before)
+// refresher returns the member that makes a refresh: the one with its lease.
+func (c *cluster) refresher(r refreshing, manager string) *server {
+	c.t.Helper()
+	var leases []string
+	c.members[0].eventually("the lease is shown", func() bool {
+		leases = c.members[0].writers(manager, "type=authentication.leased", strings.Trim(r.key, `"`))
+		return len(leases) > 0
+	})
+	for _, s := range c.members {
+		issued := s.introspect(scheduler, s.token(scheduler)).ID
+		if wrote := s.writers(manager, "token="+issued, ""); len(wrote) == 1 && wrote[0] == leases[len(leases)-1] {
+			return s
 		}
 	}
-	if got := read(made.ID); !got.Active || got.RefreshToken == made.RefreshToken {
-		t.Errorf("%+v", got)
+	c.t.Fatalf("no member holds the last of the leases %v", leases)
+	return nil
+}
+
+// Section 5: three replicas, each a process of its own, refresh each token
+// once. One that is killed between the provider's answer and its own record of
+// it loses nothing: another one asks the provider for the same once more.
+func TestAKilledRefreshLosesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLossy(t, startRefresh(t))
+	c := startSchedulers(t, l)
+	manager := c.members[0].token(scheduler)
+
+	// The provider's tokens live for a minute: a refresh is always due.
+	made := map[string]bool{}
+	for _, s := range c.members {
+		made[as[stored](s.json(http.MethodPost, authenticationsPath, atGrantlog, bearer(manager)).want(http.StatusCreated)).ID] = true
+	}
+	c.members[0].within(2*patience, "each is refreshed again and again", func() bool { return len(l.seen()) >= 5*len(made) })
+	for token, n := range l.times(t) {
+		if n != 1 {
+			t.Errorf("%s was presented %d times", token, n)
+		}
+	}
+
+	l.loseNext()
+	var lost refreshing
+	select {
+	case lost = <-l.lost:
+	case <-time.After(patience):
+		t.Fatal("nothing is refreshed")
+	}
+	killed := c.refresher(lost, manager)
+	killed.kill()
+	close(l.forget)
+
+	// The lease of the one that is gone runs out after a minute.
+	killed.within(6*patience, "it is refreshed again, and twice more", func() bool {
+		successor, more := lost.successor, 0
+		for _, r := range l.seen() {
+			if r.token == successor {
+				successor = r.successor
+				more++
+			}
+		}
+		return more >= 2
+	})
+	repeated := 0
+	for _, n := range l.times(t) {
+		if n > 1 {
+			repeated++
+		}
+	}
+	// What the killed one was about at that moment is all that was repeated.
+	if n := l.times(t)[lost.token]; n != 2 || repeated > len(made) {
+		t.Errorf("the one that was cut off was asked for %d times; %d tokens were presented more than once", n, repeated)
+	}
+	killed.start()
+	for _, s := range c.members {
+		list := as[[]stored](s.get(authenticationsPath, bearer(manager)).ok())
+		for _, a := range list {
+			if !a.Active || !made[a.ID] || a.RefreshToken == lost.token {
+				t.Errorf("%+v", a)
+			}
+		}
+		if len(list) != len(made) {
+			t.Errorf("%d of %d are there", len(list), len(made))
+		}
 	}
 }
