@@ -42,6 +42,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/openapi"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/password"
+	"github.com/grantlog/grantlog/handlers/past"
 	"github.com/grantlog/grantlog/handlers/personal"
 	"github.com/grantlog/grantlog/handlers/proxy"
 	"github.com/grantlog/grantlog/handlers/revocations"
@@ -181,14 +182,14 @@ func (s *Server) tokenEndpoint() *token.Endpoint {
 
 // endpoints are those that need a fresh state: the list of mounts.
 func (s *Server) endpoints() []mounter {
-	callers, emitter, cursors, past, hash := s.callers, s.emit, s.cursors, s.past, s.hasher.Digest
+	callers, emitter, cursors, history, hash := s.callers, s.emit, s.cursors, s.past, s.hasher.Digest
 	return []mounter{
 		s.tokens,
-		&introspect.Endpoint{Authn: callers, AsOf: past},
+		&introspect.Endpoint{Authn: callers, AsOf: history},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
-		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hash},
-		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, Hash: hash},
-		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: past, Cursors: cursors, People: s.people, Office: s.office},
+		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, Hash: hash},
+		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, Hash: hash},
+		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, People: s.people, Office: s.office},
 		s.thirdParties,
 		&userinfo.Endpoint{Authn: callers, Emit: emitter},
 		&keys.Endpoint{Authn: callers, Keeper: s.keeper},
@@ -196,6 +197,7 @@ func (s *Server) endpoints() []mounter {
 		&service.Endpoint{Guard: s.guard, Proxy: s.proxy},
 		&scopes.Endpoint{Authn: callers, Emit: emitter},
 		&usage.Endpoint{Authn: callers, Guard: s.guard},
+		&past.Endpoint{Authn: callers, AsOf: history},
 		s.feed,
 		&audit.Endpoint{Config: audit.Config{
 			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, WaitFor: s.cfg.Follower.WaitFor,

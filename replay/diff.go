@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -41,6 +42,18 @@ type Field struct {
 	Name string `json:"name"`
 	From any    `json:"from"`
 	To   any    `json:"to"`
+}
+
+// UnmarshalJSON keeps the values as they are written, and with them the order
+// of what they consist of.
+func (f *Field) UnmarshalJSON(text []byte) error {
+	var raw struct {
+		Name     string
+		From, To json.RawMessage
+	}
+	err := json.Unmarshal(text, &raw)
+	*f = Field{raw.Name, raw.From, raw.To}
+	return err
 }
 
 // ErrOrder is a Diff whose end is before its beginning.

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -126,6 +127,11 @@ func TestReplayCommand(t *testing.T) {
 	} else {
 		oneClearLine(t, r, "in use", "--url "+s.issuer())
 	}
+	for _, question := range [][]string{{}, {"--state-hash"}, {"--as-of", "3"}, {"--diff", "2..4"}} {
+		if r := run(t, nil, append(append([]string{"replay"}, question...), credentials...)...); r.code != 0 || r.stderr != "" || !json.Valid([]byte(r.stdout)) {
+			t.Errorf("%v: %d\n%s%s", question, r.code, r.stdout, r.stderr)
+		}
+	}
 	asked := run(t, nil, append([]string{"replay", "--lineage", id}, credentials...)...)
 	if asked.code != 0 || !strings.Contains(asked.stdout, `"reason": "secret_rotated"`) {
 		t.Errorf("%d\n%s%s", asked.code, asked.stdout, asked.stderr)
@@ -160,6 +166,43 @@ func TestReplayCommand(t *testing.T) {
 	hash := func(out string) string { f := strings.Fields(out); return f[len(f)-1] }
 	if one.code != 0 || hash(one.stdout) != hash(four.stdout) || !strings.Contains(run(t, nil, "verify", "--data", s.data).stdout, hash(one.stdout)) {
 		t.Errorf("hashes:\n%s%s%s", one.stdout, four.stdout, one.stderr)
+	}
+}
+
+// Section 8: what the command asks a server for concerns the whole log, so it
+// is for administrators.
+func TestReplayOfTheWholeLog(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.admin()
+	app := s.create(admin)
+	s.json(http.MethodPut, app.path(), settings{"name": "Renamed <&>", "limits": settings{"perMinute": 7, "perHour": 70}}, bearer(admin)).ok()
+	now := s.position()
+	type summary struct {
+		AsOf         struct{ Position uint64 }
+		Applications int
+		StateHash    string
+	}
+	const path = "/oauth/replay/summary"
+	current := as[summary](s.get(path, bearer(admin)).ok())
+	if current.Applications != 2 || current.AsOf.Position < now {
+		t.Errorf("%+v", current)
+	}
+	if then := as[summary](s.get(path+"?as_of=3", bearer(admin)).ok()); then.Applications != 1 || then.AsOf.Position != 3 || then.StateHash == current.StateHash {
+		t.Errorf("%+v", then)
+	}
+	diff := s.get(fmt.Sprintf("/oauth/replay/diff?from=3&to=%d", now), bearer(admin)).ok()
+	if !strings.Contains(string(diff.body), `"to":"Renamed <&>"`) {
+		t.Errorf("%s", diff.body)
+	}
+	s.get("/oauth/replay/diff?from=3", bearer(admin)).ok()
+	for _, bad := range []string{"", "?from=", "?from=0", "?from=3&to=", "?from=3&to=2", "?from=3&to=1000000", "?from=x", "?from=3&from=4", "?from=9999-01-01T00:00:00Z"} {
+		s.get("/oauth/replay/diff"+bad, bearer(admin)).want(http.StatusBadRequest)
+	}
+	s.get(path+"?as_of=1000000", bearer(admin)).want(http.StatusBadRequest)
+	for _, p := range []string{path, "/oauth/replay/diff?from=3"} {
+		s.get(p, bearer(s.token(app))).want(http.StatusForbidden)
+		s.get(p).want(http.StatusUnauthorized)
 	}
 }
 

@@ -52,6 +52,7 @@ var layout = []struct {
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
 	{"handlers/metrics", []string{"events/journal", "projections/follow"}, "counts what others do, and decides nothing"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},
+	{"handlers/past", []string{"endpoint", "replay"}, "answers in replay's own words"},
 	{"handlers/asof", []string{"events", "events/journal", "handlers/oauth", "handlers/page", "projections", "projections/follow", "replay"}, "endpoints read the past as they read the present"},
 	{"handlers", []string{"*"}, "the wiring"},
 	{"replay", []string{"events", "events/journal", "projections", "projections/follow"}, "reads history, writes nothing"},

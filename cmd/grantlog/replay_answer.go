@@ -62,15 +62,7 @@ type clientBody struct {
 	LiveTokens int    `json:"liveTokens"`
 }
 
-type summaryAnswer struct {
-	AsOf          replay.Bound `json:"asOf"`
-	Organizations int          `json:"organizations"`
-	Applications  int          `json:"applications"`
-	Services      int          `json:"services"`
-	Users         int          `json:"users"`
-	LiveTokens    int          `json:"liveTokens"`
-	StateHash     string       `json:"stateHash"`
-}
+type summaryAnswer struct{ replay.Summary }
 
 type hashAnswer struct {
 	AsOf      replay.Bound `json:"asOf"`

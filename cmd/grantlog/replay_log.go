@@ -88,9 +88,9 @@ func (h *history) answer(ctx context.Context, q question) (answer, error) {
 	case aboutOrganization:
 		return view.organization(q)
 	case aboutHash:
-		return hashAnswer{AsOf: view.at, StateHash: hashText(s)}, nil
+		return hashAnswer{AsOf: view.at, StateHash: replay.HashText(s)}, nil
 	}
-	return view.summary(), nil
+	return summaryAnswer{replay.Summarize(s, view.at)}, nil
 }
 
 func (h *history) lineage(ctx context.Context, q question) (answer, error) {

@@ -23,15 +23,18 @@ func (c *replayCmd) openServer() (reader, error) {
 	return &asked{r}, err
 }
 
-var errNeedsLog = errors.New("--url answers for --application, --organization, --token, --lineage and --impact; anything else is read from the log itself: --data or --nats")
-
 func (s *asked) answer(ctx context.Context, q question) (answer, error) {
-	switch q.topic {
-	case aboutState, aboutHash, aboutDiff:
-		return nil, &usageError{errNeedsLog}
-	}
 	if err := s.login(ctx); err != nil {
 		return nil, err
+	}
+	switch q.topic {
+	case aboutState:
+		return s.summary(ctx, q)
+	case aboutHash:
+		a, err := s.summary(ctx, q)
+		return hashAnswer{AsOf: a.AsOf, StateHash: a.StateHash}, err
+	case aboutDiff:
+		return s.diff(ctx, q)
 	}
 	at, err := s.place(ctx, q)
 	if err != nil {
@@ -96,13 +99,18 @@ func (q *question) query(pairs ...string) url.Values {
 	for i := 0; i < len(pairs); i += 2 {
 		values.Set(pairs[i], pairs[i+1])
 	}
-	switch {
-	case q.at.Position != 0:
-		values.Set("as_of", fmt.Sprint(q.at.Position))
-	case !q.at.Time.IsZero():
-		values.Set("as_of", q.at.Time.Format(time.RFC3339Nano))
+	if q.at != (replay.Moment{}) {
+		values.Set("as_of", momentText(q.at))
 	}
 	return values
+}
+
+// momentText is a moment as a parameter of a request.
+func momentText(m replay.Moment) string {
+	if m.Position != 0 {
+		return fmt.Sprint(m.Position)
+	}
+	return m.Time.Format(time.RFC3339Nano)
 }
 
 // errNotThere is an object that the server does not show.

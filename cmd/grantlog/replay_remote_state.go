@@ -11,6 +11,23 @@ import (
 	"github.com/grantlog/grantlog/replay"
 )
 
+// summary asks for what the log held.
+func (s *asked) summary(ctx context.Context, q question) (a summaryAnswer, err error) {
+	_, err = s.get(ctx, "/oauth/replay/summary", q.query(), &a)
+	return a, err
+}
+
+// diff asks for what happened between two moments.
+func (s *asked) diff(ctx context.Context, q question) (answer, error) {
+	values := url.Values{"from": {momentText(q.at)}}
+	if q.until != (replay.Moment{}) {
+		values.Set("to", momentText(q.until))
+	}
+	a := diffAnswer{&replay.Diff{}}
+	_, err := s.get(ctx, "/oauth/replay/diff", values, &a)
+	return a, err
+}
+
 // application asks for an application and its live tokens.
 func (s *asked) application(ctx context.Context, q question, at replay.Bound) (answer, error) {
 	a := applicationAnswer{AsOf: at, Tokens: []tokenBody{}}

@@ -110,6 +110,12 @@ func TestServerAndDirectorySayTheSame(t *testing.T) {
 		{"--as-of", at("12:30:00"), "--application", theApp},
 		{"--as-of", "15", "--organization", "nowhere"},
 		{"--as-of", "15", "--lineage", strings.Repeat("0", 32)},
+		{"--as-of", "10"},
+		{"--as-of", at("12:08:30"), "--out", "table"},
+		{"--as-of", "15", "--state-hash"},
+		{"--diff", "1..15"},
+		{"--diff", at("12:04:30") + ".." + at("12:20:00"), "--out", "table"},
+		{"--diff", "4..11", "--out", "ndjson"},
 	}
 	for n := byte(1); n <= 6; n++ {
 		for _, moment := range []string{"15", "11", at("12:08:30"), at("12:20:00"), at("13:30:00")} {
@@ -134,8 +140,16 @@ func TestServerAndDirectorySayTheSame(t *testing.T) {
 			t.Errorf("%v:\n%s", args, cmp.Diff(atRest[i], r, cmp.AllowUnexported(result{})))
 		}
 	}
-	for _, args := range [][]string{{}, {"--state-hash"}, {"--diff", "1..2"}, {"--as-of", "1000000", "--application", theApp}} {
+	for _, args := range [][]string{
+		{"--diff", "9..5"}, {"--diff", "5..1000000"}, {"--as-of", "1000000"}, {"--as-of", "1000000", "--state-hash"}, {"--as-of", "1000000", "--application", theApp},
+	} {
 		if code, stdout, stderr := s.replay("--url", args...); code != exitUsage || stdout != "" || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	// The end of the log moves on while a server runs.
+	for _, args := range [][]string{{}, {"--state-hash"}, {"--diff", "3.."}} {
+		if code, stdout, stderr := s.replay("--url", args...); code != exitOK || !strings.HasPrefix(stdout, "{") {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
 		}
 	}

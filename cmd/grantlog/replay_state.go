@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
@@ -13,26 +12,6 @@ import (
 type stateView struct {
 	state *projections.State
 	at    replay.Bound
-}
-
-func hashText(s *projections.State) string {
-	sum := s.Hash()
-	return hex.EncodeToString(sum[:])
-}
-
-func (v stateView) summary() summaryAnswer {
-	s := v.state
-	a := summaryAnswer{
-		AsOf: v.at, StateHash: hashText(s),
-		Organizations: len(s.Organizations.IDs()), Applications: s.Applications.Len(), Users: s.Users.Len(),
-	}
-	for _, organization := range s.Organizations.IDs() {
-		a.Services += len(s.Services.After(organization, 0, 0))
-	}
-	for _, client := range replay.Clients(s) {
-		a.LiveTokens += replay.LiveTokens(s, client.ID, v.at.Time)
-	}
-	return a
 }
 
 func (v stateView) application(q question) (answer, error) {

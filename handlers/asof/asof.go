@@ -99,7 +99,7 @@ func (r *Reader) moment(c echo.Context, asOf, replica string) (Moment, error) {
 		}
 		return Moment{Now: now, view: r.View}, nil
 	}
-	at, err := parse(asOf, now)
+	at, err := parse("as_of", asOf, now)
 	if err != nil {
 		return Moment{}, err
 	}
@@ -116,20 +116,20 @@ func (r *Reader) moment(c echo.Context, asOf, replica string) (Moment, error) {
 	}, nil
 }
 
-// parse reads an as_of parameter.
-func parse(text string, now time.Time) (replay.Moment, error) {
+// parse reads a parameter that names a moment.
+func parse(name, text string, now time.Time) (replay.Moment, error) {
 	if n, err := strconv.ParseUint(text, 10, 63); err == nil {
 		if n == 0 {
-			return replay.Moment{}, oauth.Invalid("as_of must be a position from 1, or a time")
+			return replay.Moment{}, oauth.Invalid(name + " must be a position from 1, or a time")
 		}
 		return replay.Moment{Position: events.Position(n)}, nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	switch {
 	case err != nil || t.IsZero():
-		return replay.Moment{}, oauth.Invalid("as_of must be a position of the log, or a time of RFC 3339, such as 2026-01-02T15:04:05Z")
+		return replay.Moment{}, oauth.Invalid(name + " must be a position of the log, or a time of RFC 3339, such as 2026-01-02T15:04:05Z")
 	case t.After(now):
-		return replay.Moment{}, oauth.Invalid("as_of is in the future")
+		return replay.Moment{}, oauth.Invalid(name + " is in the future")
 	}
 	return replay.Moment{Time: t.UTC()}, nil
 }
