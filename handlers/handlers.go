@@ -142,7 +142,7 @@ func assemble(cfg Config) *Server {
 		hasher:  credential.NewHasher(cfg.Master.Derive(credential.Purpose)),
 		cursors: page.New(cfg.Master.Derive(page.Purpose)),
 		emit:    emit.New(cfg.Journal, cfg.Follower, cfg.Now),
-		past:    asof.New(asof.Config{Log: cfg.Journal, Start: cfg.Follower.Past, View: cfg.Follower.View, Now: cfg.Now}),
+		past:    asof.New(asof.Config{Log: cfg.Journal, History: cfg.Follower.History(), View: cfg.Follower.View, Now: cfg.Now}),
 	}
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
 	vault := sign.NewVault(cfg.Master)

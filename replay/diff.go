@@ -10,6 +10,7 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
 )
 
 // Diff is what happened between two moments.
@@ -59,18 +60,19 @@ func (f *Field) UnmarshalJSON(text []byte) error {
 // ErrOrder is a Diff whose end is before its beginning.
 var ErrOrder = errors.New("it ends before it begins")
 
-// FindDiff compares two moments of a log.
-func FindDiff(ctx context.Context, log Log, from, to Moment, progress Progress) (*Diff, error) {
-	s := projections.New()
-	if _, err := At(ctx, log, s, from, progress); err != nil {
+// FindDiff compares two moments of a log. h may be nil; see Near.
+func FindDiff(ctx context.Context, log Log, h *follow.History, from, to Moment, progress Progress) (*Diff, error) {
+	past, err := Near(ctx, log, h, from, progress)
+	if err != nil {
 		return nil, err
 	}
+	s := past.State
 	d := differ{state: s, count: newCounter(s, from.Clock(s))}
 	diff := &Diff{From: Bound{s.Position, from.Clock(s)}, Changes: []Change{}}
 	if to.Position != 0 && to.Position < s.Position || !to.Time.IsZero() && to.Time.Before(diff.From.Time) {
 		return nil, ErrOrder
 	}
-	_, err := read(ctx, log, journal.Cursor{Position: s.Position, Chain: s.Chain}, to, progress, func(r *Record) error {
+	_, err = read(ctx, log, journal.Cursor{Position: s.Position, Chain: s.Chain}, to, progress, func(r *Record) error {
 		for i := range r.Events {
 			if err := d.apply(r, i); err != nil {
 				return err

@@ -46,7 +46,7 @@ func TestDiff(t *testing.T) {
 	} {
 		w.at(time.Duration(i)*time.Minute, d)
 	}
-	d, err := FindDiff(t.Context(), w, Moment{Position: 3}, Moment{Time: epoch.Add(time.Hour - 1)}, nil)
+	d, err := FindDiff(t.Context(), w, nil, Moment{Position: 3}, Moment{Time: epoch.Add(time.Hour - 1)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestDiff(t *testing.T) {
 	for _, m := range [][2]Moment{
 		{{Position: 3}, {Position: 2}}, {{Position: 3}, {Time: epoch}}, {{Time: epoch.Add(time.Hour)}, {Time: epoch}}, {{Time: epoch.Add(time.Hour)}, {Position: 2}},
 	} {
-		if _, err := FindDiff(t.Context(), w, m[0], m[1], nil); !errors.Is(err, ErrOrder) {
+		if _, err := FindDiff(t.Context(), w, nil, m[0], m[1], nil); !errors.Is(err, ErrOrder) {
 			t.Errorf("%v: %v", m, err)
 		}
 	}

@@ -29,7 +29,8 @@ type replayCmd struct {
 	Lineage      *string `argv:"" group:"question" placeholder:"JTI" help:"Where a token came from: request, application, secret, key; and what ended it."`
 	Impact       *string `argv:"" group:"question" placeholder:"WHAT" help:"Every token that came from secret:APPLICATION[@VERSION], application:ID or user:ID, and whether it still counts."`
 
-	Out outForm `argv:"" placeholder:"FORM" help:"Form of the answer: table, json, or ndjson. (default table on a terminal, else json)"`
+	FromStart bool    `argv:"" help:"Fold the log from its first record, and use no snapshot of the data directory; --state-hash, --lineage and --impact always do."`
+	Out       outForm `argv:"" placeholder:"FORM" help:"Form of the answer: table, json, or ndjson. (default table on a terminal, else json)"`
 }
 
 // Help is shown below the usage line.

@@ -9,15 +9,15 @@ import (
 	"path/filepath"
 
 	"github.com/grantlog/grantlog/events/journal"
-	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/replay"
 )
 
 // history answers from a log.
 type history struct {
-	log replay.Log
-	bar *progressBar
+	log  replay.Log
+	past *follow.History // nil: everything is folded from the first record
+	bar  *progressBar
 }
 
 // openHistory opens a log at rest or on NATS. Before it touches a directory it
@@ -44,12 +44,25 @@ func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func(
 	if err != nil {
 		return nil, nil, err
 	}
+	h := &history{log: j, bar: newProgressBar(p.Stderr)}
 	if atRest {
 		if err := c.checkEnd(ctx, j); err != nil {
 			return nil, done, err
 		}
+		if !c.FromStart && !c.StateHash {
+			h.past, err = c.openPast(newLogger(read.Stderr, c.General.LogLevel, c.General.LogFormat))
+		}
 	}
-	return &history{j, newProgressBar(p.Stderr)}, done, nil
+	return h, done, err
+}
+
+// openPast lists the states that the directory's server kept.
+func (c *replayCmd) openPast(log *slog.Logger) (*follow.History, error) {
+	master, err := loadMaster(&c.Log)
+	if err != nil {
+		return nil, err
+	}
+	return follow.ReadHistory(c.Log.stateDir(), master.Derive(follow.KeyPurpose), log)
 }
 
 // checkEnd refuses a log that lacks records which a server had applied.
@@ -73,10 +86,10 @@ func (h *history) answer(ctx context.Context, q question) (answer, error) {
 	case aboutImpact:
 		return h.impact(ctx, q)
 	case aboutDiff:
-		d, err := replay.FindDiff(ctx, h.log, q.at, q.until, h.bar.at)
+		d, err := replay.FindDiff(ctx, h.log, h.past, q.at, q.until, h.bar.at)
 		return diffAnswer{d}, err
 	}
-	past, err := replay.At(ctx, h.log, projections.New(), q.at, h.bar.at)
+	past, err := replay.Near(ctx, h.log, h.past, q.at, h.bar.at)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (r *reading) pass(ctx context.Context) error {
 	if err := r.checkEnd(ctx); err != nil {
 		return err
 	}
-	src, err := r.j.open(ctx, r.v.at.Position+1, place{near: r.to == 0, avoid: r.avoid})
+	src, err := r.j.open(ctx, r.v.at.Position+1, r.to, place{near: r.to == 0, avoid: r.avoid})
 	if err != nil {
 		return err
 	}

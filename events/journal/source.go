@@ -33,16 +33,20 @@ type source struct {
 	messages jetstream.MessagesContext
 }
 
-// open makes a source of the records from first on.
-func (j *Journal) open(ctx context.Context, first events.Position, at place) (*source, error) {
+// open makes a source of the records from first up to last; 0: without end.
+func (j *Journal) open(ctx context.Context, first, last events.Position, at place) (*source, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.SettleTimeout)
 	defer cancel()
 	consumer, err := j.consumer(ctx, first, at)
 	if err != nil {
 		return nil, err
 	}
+	pull := pullMessages
+	if last > 0 { // what is not wanted need not come
+		pull = int(min(pullMessages, last-first+1))
+	}
 	messages, err := consumer.Messages(
-		jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
+		jetstream.PullMaxMessagesWithBytesLimit(pull, pullBytes),
 		jetstream.PullExpiry(pullExpiry),
 		jetstream.PullHeartbeat(heartbeat),
 	)

@@ -70,7 +70,7 @@ func (l log) replica() *replica {
 	e := echo.New()
 	e.HTTPErrorHandler = oauth.ErrorHandler(quiet, journal.ErrUnavailable, journal.ErrUncertain, follow.ErrStale, follow.ErrNotReady)
 	endpoint := &applications.Endpoint{
-		AsOf: asof.New(asof.Config{Log: j, Start: f.Past, View: f.View, Now: time.Now}),
+		AsOf: asof.New(asof.Config{Log: j, History: f.History(), View: f.View, Now: time.Now}),
 		Emit: r.Emitter, Hash: hash, Cursors: page.New([]byte("another key of a test")),
 		Authn: authn.New(authn.Config{
 			View: r.View, CatchUp: r.CatchUp, Hash: hash, Now: time.Now,

@@ -20,6 +20,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/replay"
 )
 
@@ -30,11 +31,11 @@ const (
 	TimeHeader = "As-Of-Time"
 )
 
-// Config wires a Reader. All fields are required.
+// Config wires a Reader. All fields but History are required.
 type Config struct {
 	Log replay.Log
-	// Start gives a state to fold the log from; see follow.Follower.Past.
-	Start func(position events.Position, until time.Time) *projections.State
+	// History keeps states to fold the log from; nil: none is kept.
+	History *follow.History
 	// View reads the state of now.
 	View func(func(*projections.State))
 	Now  func() time.Time

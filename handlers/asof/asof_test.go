@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections"
@@ -99,7 +98,7 @@ func TestBadMoments(t *testing.T) {
 func TestSnapshotAndReplayAgree(t *testing.T) {
 	s := newSite(t, "o1", "o2", "o3", "o4")
 	kept := asof.New(s.config)
-	s.config.Start = func(events.Position, time.Time) *projections.State { return projections.New() }
+	s.config.History = nil
 	replayed := asof.New(s.config)
 	for _, text := range []string{"1", "2", "3", "4", epoch.Format(time.RFC3339), epoch.Add(3 * time.Minute).Format(time.RFC3339)} {
 		read := func(r *asof.Reader) *projections.State {

@@ -55,7 +55,6 @@ func BenchmarkMoment(b *testing.B) {
 	j := issuances(b)
 	r := asof.New(asof.Config{
 		Log: j, Now: time.Now, View: func(func(*projections.State)) {},
-		Start: func(events.Position, time.Time) *projections.State { return projections.New() },
 	})
 	read := func(position int) {
 		c, _ := request(b.Context(), url.Values{"as_of": {strconv.Itoa(position)}})

@@ -52,7 +52,7 @@ func (r *Reader) Diff(c echo.Context) (*replay.Diff, error) {
 		return nil, errBusy
 	}
 	defer r.works.give()
-	diff, err := replay.FindDiff(c.Request().Context(), r.Log, bounds[0], bounds[1], nil)
+	diff, err := replay.FindDiff(c.Request().Context(), r.Log, r.History, bounds[0], bounds[1], nil)
 	switch {
 	case errors.Is(err, replay.ErrOrder):
 		return nil, oauth.Invalid("to must not be before from")

@@ -43,7 +43,7 @@ func newSite(t *testing.T, organizations ...string) *site {
 		s.follow(dir) // keeps a snapshot with every start
 	}
 	s.config = asof.Config{
-		Log: s.journal, Start: s.follower.Past, View: s.follower.View,
+		Log: s.journal, History: s.follower.History(), View: s.follower.View,
 		Now: func() time.Time { return epoch.Add(time.Hour) },
 	}
 	return s

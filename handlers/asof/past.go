@@ -138,7 +138,7 @@ func (r *Reader) fold(ctx context.Context, q question) (*projections.State, erro
 			return past.State, nil
 		}
 	}
-	past, err := replay.At(ctx, r.Log, r.Start(at.Position, at.Time), at, nil)
+	past, err := replay.Near(ctx, r.Log, r.History, at, nil)
 	if err != nil {
 		return nil, explain(err)
 	}

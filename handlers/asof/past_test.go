@@ -9,27 +9,31 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/oauth"
-	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/replay"
 )
 
-// gate holds foldings back: each says that it began and waits.
+// gate is a log whose readings are held back: each says how far it goes and
+// waits.
 type gate struct {
+	replay.Log
 	began   chan events.Position
 	release chan struct{}
 }
 
-func (g gate) start(position events.Position, _ time.Time) *projections.State {
-	g.began <- position
+func (g gate) Read(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error {
+	g.began <- to
 	<-g.release
-	return projections.New()
+	return g.Log.Read(ctx, from, to, fn)
 }
 
-func newGate() gate { return gate{make(chan events.Position, 10), make(chan struct{})} }
+func newGate(log replay.Log) gate {
+	return gate{log, make(chan events.Position, 10), make(chan struct{})}
+}
 
 func ask(ctx context.Context, r *asof.Reader, position int) error {
 	c, _ := request(ctx, url.Values{"as_of": {strconv.Itoa(position)}})
@@ -38,8 +42,9 @@ func ask(ctx context.Context, r *asof.Reader, position int) error {
 }
 
 func TestFoldingsAreBounded(t *testing.T) {
-	s, g := newSite(t, "o1", "o2", "o3"), newGate()
-	s.config.Start = g.start
+	s := newSite(t, "o1", "o2", "o3")
+	g := newGate(s.journal)
+	s.config.Log, s.config.History = g, nil
 	r := asof.New(s.config)
 	var work sync.WaitGroup
 	errs := make(chan error, 10)
@@ -66,8 +71,9 @@ func TestFoldingsAreBounded(t *testing.T) {
 
 // What nobody waits for any more is given up, and leaves its place to others.
 func TestAbandonedFoldingMakesRoom(t *testing.T) {
-	s, g := newSite(t, "o1", "o2"), newGate()
-	s.config.Start = g.start
+	s := newSite(t, "o1", "o2")
+	g := newGate(s.journal)
+	s.config.Log, s.config.History = g, nil
 	r := asof.New(s.config)
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
@@ -99,16 +105,18 @@ func TestAbandonedFoldingMakesRoom(t *testing.T) {
 // Few states are kept, those that were asked for last.
 func TestKeptStatesAreBounded(t *testing.T) {
 	s := newSite(t, "o1", "o2", "o3", "o4", "o5", "o6", "o7", "o8", "o9", "o10")
-	var folded []events.Position
-	s.config.Start = func(position events.Position, _ time.Time) *projections.State {
-		folded = append(folded, position)
-		return projections.New()
-	}
+	g := newGate(s.journal)
+	close(g.release)
+	s.config.Log, s.config.History = g, nil
 	r := asof.New(s.config)
 	for _, position := range []int{1, 2, 3, 4, 5, 6, 7, 8, 1, 9, 1, 2} {
 		if err := ask(t.Context(), r, position); err != nil {
 			t.Fatal(err)
 		}
+	}
+	var folded []events.Position
+	for len(g.began) > 0 {
+		folded = append(folded, <-g.began)
 	}
 	want := []events.Position{1, 2, 3, 4, 5, 6, 7, 8, 9, 2}
 	if len(folded) != len(want) || folded[8] != 9 || folded[9] != 2 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections"
 )
 
 // Waiting counts the calls of WaitFor that wait.
@@ -36,4 +37,26 @@ func Fetch(ctx context.Context, d *Depot, file string) error {
 		return errors.Join(err, errors.New("there is none"))
 	}
 	return d.fetch(ctx, all[0], file)
+}
+
+// Limit changes how many states a History keeps.
+func (h *History) Limit(files int, bytes int64) { h.maxFiles, h.maxBytes = files, bytes }
+
+// Every changes how much of the log lies between two of them.
+func (h *History) Every(bytes int64) { h.spacing = bytes }
+
+// Kept lists the positions of the states, and how much of the log each stands
+// for.
+func (h *History) Kept() (positions []events.Position, read []int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, k := range h.kept {
+		positions, read = append(positions, k.position), append(read, k.read)
+	}
+	return positions, read
+}
+
+// Keep keeps a state.
+func (h *History) Keep(ctx context.Context, s *projections.State, read int64) error {
+	return h.keep(ctx, s.Freeze(), events.Chain{}, read)
 }

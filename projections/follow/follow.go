@@ -78,6 +78,9 @@ type Config struct {
 	// SnapshotBytes is how much of the log is read between two snapshots, at
 	// least; no less than the last one's size is, either. 0: 64 MiB.
 	SnapshotBytes int64
+	// HistoryBytes is how much of the log lies between two states of the past
+	// that are kept, at least; see History. 0: 4 MiB.
+	HistoryBytes int64
 }
 
 const (
@@ -111,6 +114,8 @@ type Follower struct {
 
 	snapshots snapshotter
 	watermark watermarker
+	history   *History // nil: no Dir
+	historian historian
 
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
@@ -158,6 +163,7 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if f.cfg.Dir != "" {
 		f.work.Go(func() { f.takeSnapshots(life) })
 		f.work.Go(func() { f.keepWatermark(life) })
+		f.work.Go(func() { f.keepHistory(life) })
 	}
 	if f.cfg.Dir != "" && f.cfg.Depot != nil {
 		f.work.Go(func() { f.supply(life) })
@@ -203,6 +209,7 @@ func newFollower(cfg Config) (*Follower, error) {
 		halted:    make(chan struct{}),
 		snapshots: snapshotter{due: make(chan struct{}, 1)},
 		watermark: watermarker{moved: make(chan struct{}, 1)},
+		historian: historian{due: make(chan struct{}, 1)},
 	}
 	f.proven.Store(-1)
 	f.applied.Store(&mark{})
@@ -226,6 +233,7 @@ func (f *Follower) restore(ctx context.Context) error {
 	if err := removeLeftovers(f.cfg.Dir); err != nil {
 		f.log.Warn("what a crash left unfinished cannot be removed", "err", err)
 	}
+	f.openHistory()
 	from := "data directory"
 	state, previous := loadSnapshot(f.cfg.Dir, f.cfg.Key, f.log)
 	if state == nil && f.cfg.Depot != nil && f.marked.Position == 0 {

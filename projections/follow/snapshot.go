@@ -26,6 +26,7 @@ func (f *Follower) account(r *journal.Record) {
 		return
 	}
 	f.snapshots.read.Add(int64(r.Bytes))
+	f.remember(r)
 	if f.isReady() {
 		f.keep()
 	}

@@ -42,6 +42,14 @@ func snapshotNames(dir string) ([]string, error) {
 	return names, err
 }
 
+// positionOf reads the position in a snapshot's name.
+func positionOf(name string) (position events.Position) {
+	if _, err := fmt.Sscanf(filepath.Base(name), nameFormat, &position); err != nil {
+		return 0
+	}
+	return position
+}
+
 // loadSnapshot returns the newest state that verifies and the chain before its
 // last record; nil if there is none. What does not verify is removed: the log
 // has it all.
@@ -70,25 +78,39 @@ func readSnapshot(path, name string, key []byte) (_ *projections.State, previous
 		return nil, previous, err
 	}
 	defer file.Close()
-	magic := make([]byte, len(fileMagic))
-	if _, err := io.ReadFull(file, magic); err != nil || string(magic) != fileMagic {
-		return nil, previous, errSnapshot
-	}
-	sealed, err := seal.OpenStream(file, key, name)
+	previous, packed, err := openSnapshot(file, name, key)
 	if err != nil {
 		return nil, previous, err
 	}
-	if _, err := io.ReadFull(sealed, previous[:]); err != nil {
-		return nil, previous, err
-	}
-	state, err := projections.Decode(s2.NewReader(sealed))
+	state, err := projections.Decode(packed)
 	return state, previous, err
+}
+
+// openSnapshot reads up to the state.
+func openSnapshot(file io.Reader, name string, key []byte) (previous events.Chain, state io.Reader, err error) {
+	magic := make([]byte, len(fileMagic))
+	if _, err := io.ReadFull(file, magic); err != nil || string(magic) != fileMagic {
+		return previous, nil, errSnapshot
+	}
+	sealed, err := seal.OpenStream(file, key, name)
+	if err != nil {
+		return previous, nil, err
+	}
+	if _, err := io.ReadFull(sealed, previous[:]); err != nil {
+		return previous, nil, err
+	}
+	return previous, s2.NewReader(sealed), nil
 }
 
 // saveSnapshot writes a snapshot and returns its size.
 func saveSnapshot(ctx context.Context, dir string, key []byte, state *projections.Frozen, previous events.Chain) (int64, error) {
 	name := fmt.Sprintf(nameFormat, state.Position)
-	return replaceFile(dir, name, func(w io.Writer) error {
+	return writeSnapshot(ctx, dir, name, name, key, state, previous)
+}
+
+// writeSnapshot writes a file that is sealed for a name.
+func writeSnapshot(ctx context.Context, dir, file, name string, key []byte, state *projections.Frozen, previous events.Chain) (int64, error) {
+	return replaceFile(dir, file, func(w io.Writer) error {
 		if _, err := io.WriteString(w, fileMagic); err != nil {
 			return err
 		}
@@ -119,9 +141,11 @@ func dropSnapshots(dir string, keep int) error {
 }
 
 // removeLeftovers removes files that a crash kept from being renamed.
-func removeLeftovers(dir string) error {
+func removeLeftovers(dir string) error { return removeUnfinished(dir, namePattern, watermarkName) }
+
+func removeUnfinished(dir string, patterns ...string) error {
 	var errs []error
-	for _, pattern := range []string{namePattern, watermarkName} {
+	for _, pattern := range patterns {
 		names, err := filepath.Glob(filepath.Join(dir, pattern+unfinished))
 		errs = append(errs, err)
 		for _, name := range names {

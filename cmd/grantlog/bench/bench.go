@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/grantlog/grantlog/events/seal"
 )
 
 // Config says what to measure, how long, and where to.
@@ -37,7 +39,7 @@ type Config struct {
 	Duration    time.Duration // and at most for so long
 	Rounds      int           // counted ones; one more before them warms up
 	Tokens      int           // different tokens that are introspected
-	Issuances   int           // tokens of the workloads replay and heap
+	Issuances   int           // tokens of the workloads replay, asof and heap
 	// Authentications are third-party tokens of the workload refresh.
 	Authentications int
 	JSON            bool   // one JSON document instead of a table
@@ -46,6 +48,9 @@ type Config struct {
 	// StartNATS starts the embedded server on a directory as serve does. The
 	// connection is closed before stop is called.
 	StartNATS func(dir string) (conn *nats.Conn, stop func(), err error)
+	// RecordKey derives the key of the log's records from a master key, as
+	// serve does.
+	RecordKey func(master seal.Master) []byte
 
 	Stdout io.Writer // results
 	Stderr io.Writer // progress
@@ -64,6 +69,7 @@ var workloads = []workload{
 	{"refresh", keepFresh},
 	{"start", startEmpty},
 	{"replay", replayLog},
+	{"asof", introspectPast},
 	{"heap", holdTokens},
 }
 
