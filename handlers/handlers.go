@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,6 +132,7 @@ func New(cfg Config) (*Server, error) {
 	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(s)))
 	s.echo.Use((&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: thirdPartyTokens(s.thirdParties)}).Unrouted)
 	mount(root, s.endpoints()...)
+	answerHead(s.echo)
 	return s, nil
 }
 
@@ -227,7 +229,8 @@ func (c *Config) metadata(signer *sign.Signer, grantTypes []string) metadata.Con
 		Introspection: metadata.Mounted{Path: "/oauth/introspect", AuthMethods: append(secrets, "Bearer")},
 		Revocation:    metadata.Mounted{Path: "/oauth/revoke", AuthMethods: append(secrets, oauth.MethodNone)},
 		UserInfo:      metadata.Mounted{Path: userinfo.Path},
-		GrantTypes:    grantTypes, Scopes: command.ManagementScopes, Algorithms: algorithms, Cache: c.JWKSCache,
+		GrantTypes:    grantTypes, Algorithms: algorithms, Cache: c.JWKSCache,
+		Scopes: append(slices.Clone(command.ManagementScopes), command.ScopeOpenID),
 	}
 }
 

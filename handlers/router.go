@@ -3,6 +3,9 @@ package handlers
 import (
 	"log/slog"
 	"net"
+	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -54,6 +57,21 @@ type slogWriter struct{ log *slog.Logger }
 func (w slogWriter) Write(b []byte) (int, error) {
 	w.log.Debug("echo", "line", string(b))
 	return len(b), nil
+}
+
+// answerHead lets HEAD ask for what GET gives (RFC 9110 section 9.1): monitors
+// and load balancers do. Live streams are left out: they have no end.
+func answerHead(e *echo.Echo) {
+	routes := e.Routes()
+	for _, r := range routes {
+		answered := func(other *echo.Route) bool { return other.Method == http.MethodHead && other.Path == r.Path }
+		if r.Method != http.MethodGet || strings.HasSuffix(r.Path, "/stream") || slices.ContainsFunc(routes, answered) {
+			continue
+		}
+		found := e.NewContext(nil, nil)
+		e.Router().Find(http.MethodGet, r.Path, found)
+		e.HEAD(r.Path, found.Handler())
+	}
 }
 
 // exempt keeps a middleware away from the routes that exist already.

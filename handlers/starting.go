@@ -24,6 +24,7 @@ func Starting(log *slog.Logger, logReplicas int) http.Handler {
 	mount(root, &health.Endpoint{
 		Status: func() follow.Status { return follow.Status{} }, Fresh: func() error { return errStarting }, LogReplicas: logReplicas,
 	}, openapi.Endpoint{})
+	answerHead(e)
 	e.RouteNotFound("/*", func(echo.Context) error { return errStarting })
 	return e
 }

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -148,6 +149,55 @@ func TestBodiesOfOAuthEndpoints(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead} {
 			s.do(method, path, formType, good, basic(app), undescribed).want(http.StatusMethodNotAllowed)
 		}
+	}
+}
+
+// HEAD asks for everything that GET gives (RFC 9110 section 9.1), with the same
+// status and header and no body; nothing else, and no stream.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.admin()
+	app := s.create(admin)
+	head := func(path string, opts ...option) (*http.Response, string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodHead, s.issuer()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range opts {
+			o(r)
+		}
+		resp, err := (&http.Client{Transport: s.base, Timeout: patience}).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, string(body)
+	}
+	for _, path := range []string{
+		"/healthz", "/readyz", "/openapi.json", "/oauth/jwks", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
+		"/oauth/applications", app.path(), app.path("tokens"), "/oauth/organizations/default", "/oauth/events", "/oauth/revocations",
+	} {
+		resp, body := head(path, bearer(admin))
+		if got := s.get(path, bearer(admin)).ok(); resp.StatusCode != http.StatusOK || body != "" || resp.Header.Get("Content-Type") != got.header.Get("Content-Type") {
+			t.Errorf("HEAD %s: %d %v %q", path, resp.StatusCode, resp.Header, body)
+		}
+	}
+	for path, want := range map[string]int{
+		"/oauth/applications": http.StatusUnauthorized, "/oauth/applications/none": http.StatusUnauthorized, "/oauth/token": http.StatusMethodNotAllowed,
+		"/oauth/events/stream": http.StatusMethodNotAllowed, "/nowhere": http.StatusNotFound,
+	} {
+		if resp, body := head(path); resp.StatusCode != want || body != "" {
+			t.Errorf("HEAD %s: %d %q, want %d", path, resp.StatusCode, body, want)
+		}
+	}
+	if resp, _ := head("/oauth/applications/none", bearer(admin)); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("an application that is not there: %d", resp.StatusCode)
 	}
 }
 

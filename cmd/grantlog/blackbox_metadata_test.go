@@ -55,6 +55,9 @@ func TestMetadata(t *testing.T) {
 				t.Errorf("%s advertises %s", path, grant)
 			}
 		}
+		if scopes := list(document["scopes_supported"]); !slices.Contains(scopes, "openid") || !slices.Contains(scopes, "applications:read") {
+			t.Errorf("%s: scopes %v", path, scopes)
+		}
 		if !slices.Contains(list(document["token_endpoint_auth_methods_supported"]), "client_secret_basic") ||
 			!slices.Contains(list(document["token_endpoint_auth_methods_supported"]), "client_secret_post") {
 			t.Errorf("%s: methods %v", path, document["token_endpoint_auth_methods_supported"])
