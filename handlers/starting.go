@@ -22,7 +22,7 @@ func Starting(log *slog.Logger, logReplicas int) http.Handler {
 	e := newEcho(Config{Log: log})
 	root := e.Group("")
 	mount(root, &health.Endpoint{
-		Status: func() follow.Status { return follow.Status{} }, Fresh: func() error { return errStarting }, LogReplicas: logReplicas,
+		Status: func() follow.Status { return follow.Status{Beacon: -1} }, Fresh: func() error { return errStarting }, LogReplicas: logReplicas,
 	}, openapi.Endpoint{})
 	answerHead(e)
 	e.RouteNotFound("/*", func(echo.Context) error { return errStarting })

@@ -68,7 +68,7 @@ func TestHealth(t *testing.T) {
 	s := start(t)
 	s.get("/healthz").exactly(http.StatusOK, `{"status":"ok"}`)
 	got := as[map[string]any](s.get("/readyz").ok().has("Cache-Control", "no-store"))
-	if got["status"] != "ready" || got["lag"] != 0.0 || got["logReplicas"] != 1.0 || got["freshness"] == nil {
+	if got["status"] != "ready" || got["lag"] != 0.0 || got["logReplicas"] != 1.0 || got["freshness"] == nil || got["leader"] != true || got["beaconAge"] != nil {
 		t.Errorf("%v", got)
 	}
 	before := s.position()

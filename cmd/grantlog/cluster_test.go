@@ -29,8 +29,8 @@ func TestCluster(t *testing.T) {
 	a.launch()
 	c.ready()
 	for _, s := range c.members {
-		if got := as[map[string]any](s.get("/readyz").ok())["logReplicas"]; got != 3.0 {
-			t.Errorf("%v copies of the log", got)
+		if got := as[map[string]any](s.get("/readyz").ok()); got["logReplicas"] != 3.0 || got["leader"] != true || got["beaconAge"] == nil {
+			t.Errorf("ready: %v", got)
 		}
 		if s.hasFile("master.key") {
 			t.Error("a member made a master key of its own")

@@ -100,6 +100,7 @@ type Journal struct {
 	stream jetstream.Stream
 	seen   atomic.Pointer[func() events.Seen]
 	known  atomic.Uint64 // a position that the stream is known to have reached
+	led    atomic.Bool   // see Led
 
 	maxPayload int // bytes that the server takes
 
@@ -133,6 +134,7 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 		maxPayload: int(cfg.Conn.MaxPayload()), queues: map[string]*queue{},
 	}
 	j.known.Store(stream.CachedInfo().State.LastSeq)
+	j.led.Store(true)
 	j.life, j.die = context.WithCancel(context.Background())
 	return j, nil
 }
@@ -175,10 +177,17 @@ func (j *Journal) SetSeen(fn func() events.Seen) { j.seen.Store(&fn) }
 // that was acknowledged before the call is at or before it. 0: the log is
 // empty.
 func (j *Journal) Last(ctx context.Context) (events.Position, error) {
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.AckTimeout)
 	defer cancel()
 	defer j.onReconnect(cancel)() // the answer is lost
 	info, err := j.stream.Info(ctx)
+	switch {
+	case err != nil && caller.Err() == nil:
+		j.led.Store(false)
+	case err == nil && j.cfg.Replicas == 1:
+		j.led.Store(true) // a leader that was cut off from the others answers, too
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -186,6 +195,11 @@ func (j *Journal) Last(ctx context.Context) (events.Position, error) {
 	j.reached(last)
 	return last, nil
 }
+
+// Led reports whether the log had a leader, with a quorum behind it, when it
+// was last asked to write a page or, where it has one replica, for a position.
+// While nobody asks, a loss of the leader is not noticed.
+func (j *Journal) Led() bool { return j.led.Load() && j.cfg.Conn.IsConnected() }
 
 // reached notes that the stream has the position.
 func (j *Journal) reached(pos events.Position) {

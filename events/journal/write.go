@@ -66,9 +66,13 @@ func (t *attempts) run(ctx context.Context) (events.Position, error) {
 	for pause := newPause(); ; {
 		pos, err := t.publish(ctx)
 		if err == nil {
+			t.j.led.Store(true)
 			return pos, nil
 		}
 		a := judge(err)
+		if ctx.Err() == nil {
+			t.j.led.Store(a == refused || a == conflict)
+		}
 		t.lost = t.lost || a == unanswered
 		switch waited := time.Since(began); {
 		case a == conflict && !t.lost:

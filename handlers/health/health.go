@@ -43,14 +43,22 @@ type readiness struct {
 	Position    events.Position `json:"position"`         // last applied record
 	Lag         uint64          `json:"lag"`              // records known to follow it
 	Freshness   float64         `json:"freshness"`        // seconds since the last proof of freshness
+	BeaconAge   *float64        `json:"beaconAge"`        // the same of the last own beacon; null: none was sent
+	Leader      bool            `json:"leader"`           // the log's leader answered when it was last asked
 	LogReplicas int             `json:"logReplicas"`
 }
+
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
 
 func (e *Endpoint) readyz(c echo.Context) error {
 	s := e.Status()
 	body := readiness{
-		Status: "ready", Position: s.Position, Lag: s.Lag,
-		Freshness: s.Freshness.Round(time.Millisecond).Seconds(), LogReplicas: e.LogReplicas,
+		Status: "ready", Position: s.Position, Lag: s.Lag, Leader: s.Leader,
+		Freshness: seconds(s.Freshness), LogReplicas: e.LogReplicas,
+	}
+	if s.Beacon >= 0 {
+		age := seconds(s.Beacon)
+		body.BeaconAge = &age
 	}
 	status := http.StatusOK
 	if err := e.Fresh(); err != nil {

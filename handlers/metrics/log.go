@@ -64,13 +64,15 @@ var (
 	descPosition  = stateDesc("position", "Position of the last record that this replica shows.")
 	descLag       = stateDesc("lag_records", "Records that the log is known to have after that one.")
 	descFreshness = stateDesc("freshness_seconds", "Age of the last proof that the state is current: the last own beacon or write.")
+	descBeacon    = stateDesc("beacon_age_seconds", "Age of the last own beacon. A replica that writes sends none: its freshness is what counts.")
+	descLeader    = stateDesc("leader_known", "1 if the leader of the log answered when it was last asked.")
 	descFresh     = stateDesc("fresh", "1 while this replica may answer, 0 while it answers 503.")
 	descSnapshot  = stateDesc("snapshot_position", "Position of the newest snapshot; 0: there is none.")
 )
 
 // Describe implements prometheus.Collector.
 func (s *stateCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPosition, descLag, descFreshness, descFresh, descSnapshot} {
+	for _, d := range []*prometheus.Desc{descPosition, descLag, descFreshness, descBeacon, descLeader, descFresh, descSnapshot} {
 		out <- d
 	}
 }
@@ -81,16 +83,24 @@ func (s *stateCollector) Collect(out chan<- prometheus.Metric) {
 	if status == nil {
 		return
 	}
-	now, fresh := (*status)(), 0.0
-	if now.Err == nil {
-		fresh = 1
-	}
+	now := (*status)()
 	gauge := func(d *prometheus.Desc, v float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
 	gauge(descPosition, float64(now.Position))
 	gauge(descLag, float64(now.Lag))
 	gauge(descFreshness, now.Freshness.Seconds())
-	gauge(descFresh, fresh)
+	if now.Beacon >= 0 {
+		gauge(descBeacon, now.Beacon.Seconds())
+	}
+	gauge(descLeader, truth(now.Leader))
+	gauge(descFresh, truth(now.Err == nil))
 	gauge(descSnapshot, float64(now.Snapshot))
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

@@ -78,7 +78,7 @@ func TestLog(t *testing.T) {
 		t.Error("a replica without a state shows where it stands")
 	}
 	m.Follow(func() follow.Status {
-		return follow.Status{Position: 41, Last: 43, Lag: 2, Freshness: 1500 * time.Millisecond, Snapshot: 40}
+		return follow.Status{Position: 41, Last: 43, Lag: 2, Freshness: 1500 * time.Millisecond, Beacon: 2 * time.Second, Leader: true, Snapshot: 40}
 	})
 	m.Commit(journal.Commit{Events: 3, Bytes: 900, Attempts: 1, Took: 2 * time.Millisecond})
 	m.Commit(journal.Commit{Events: 1, Bytes: 300, Attempts: 3, Took: 4 * time.Second, Err: fmt.Errorf("x: %w", journal.ErrUncertain)})
@@ -86,14 +86,18 @@ func TestLog(t *testing.T) {
 	m.Commit(journal.Commit{Events: 1, Bytes: 300, Err: journal.ErrUnavailable})
 	wantLines(t, scrape(t, m),
 		"grantlog_log_position 41", "grantlog_log_lag_records 2", "grantlog_log_freshness_seconds 1.5", "grantlog_log_fresh 1",
+		"grantlog_log_beacon_age_seconds 2", "grantlog_log_leader_known 1",
 		"grantlog_log_snapshot_position 40", "grantlog_log_append_retries_total 2",
 		"grantlog_log_page_events_sum 3", "grantlog_log_page_events_count 1", "grantlog_log_page_bytes_sum 900",
 		`grantlog_log_append_duration_seconds_count{outcome="ok"} 1`, `grantlog_log_append_duration_seconds_count{outcome="uncertain"} 1`,
 		`grantlog_log_append_duration_seconds_count{outcome="conflict"} 1`, `grantlog_log_append_duration_seconds_count{outcome="unavailable"} 1`,
 		`grantlog_build_info{version="v1"} 1`,
 	)
-	m.Follow(func() follow.Status { return follow.Status{Err: errors.New("stale")} })
-	wantLines(t, scrape(t, m), "grantlog_log_fresh 0")
+	m.Follow(func() follow.Status { return follow.Status{Err: errors.New("stale"), Beacon: -1} })
+	text := scrape(t, m)
+	if wantLines(t, text, "grantlog_log_fresh 0", "grantlog_log_leader_known 0"); strings.Contains(text, "beacon_age") {
+		t.Error("a beacon that was never sent has an age")
+	}
 }
 
 // The names are as Prometheus users expect them.

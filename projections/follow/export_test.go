@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
@@ -59,4 +60,10 @@ func (h *History) Kept() (positions []events.Position, read []int64) {
 // Keep keeps a state.
 func (h *History) Keep(ctx context.Context, s *projections.State, read int64) error {
 	return h.keep(ctx, s.Freeze(), events.Chain{}, read)
+}
+
+// Elapsed is how old a proof is whose age the two clocks tell.
+func Elapsed(clock, wall time.Duration) time.Duration {
+	now := time.Now()
+	return moment{now, now}.until(moment{now.Add(clock), now.Add(wall)})
 }

@@ -19,10 +19,11 @@
 // may come from a node that was cut off. Where the log is one node in this
 // process, its own word for its last position is enough.
 //
-// T is taken from this replica's monotonic clock before the proof is begun and
-// compared with that clock only. So the bound assumes that the clock does not
-// run slow while it counts MaxStaleness; it assumes nothing about wall clocks
-// or about other machines.
+// T is taken from this replica's clock before the proof is begun and compared
+// with that clock only, by its monotonic reading or its time of day, whichever
+// counts more: the monotonic one stands still while a machine sleeps. So the
+// bound assumes that not both run slow or are set back while they count
+// MaxStaleness; it assumes nothing about other machines.
 //
 // # Damage
 //
@@ -67,7 +68,7 @@ type Config struct {
 	MaxStaleness time.Duration
 	// Single says that the log is one node that runs in this process.
 	Single bool
-	// Clock must be monotonic. nil: time.Now.
+	// Clock should have a monotonic reading. nil: time.Now.
 	Clock func() time.Time
 	// Logger may be nil.
 	Logger *slog.Logger
@@ -93,15 +94,16 @@ const (
 type Follower struct {
 	cfg   Config
 	log   *slog.Logger
-	begin time.Time // what proven counts from
+	begin moment // without a proof, its age counts from here
 
 	mu    sync.RWMutex       // held for writing while a record is applied
 	state *projections.State // written by the tail only
 	batch batch              // the tail's
 
-	applied  atomic.Pointer[mark] // what the state shows
-	last     atomic.Uint64        // a position that the log is known to have reached
-	proven   atomic.Int64         // nanoseconds from begin to the last proof; negative: none
+	applied  atomic.Pointer[mark]   // what the state shows
+	last     atomic.Uint64          // a position that the log is known to have reached
+	proven   atomic.Pointer[moment] // when the last proof was begun; nil: there is none
+	beacon   atomic.Pointer[moment] // the same of the last one that was an own beacon
 	damage   atomic.Pointer[damage]
 	waiters  waiters
 	marked   journal.Cursor  // where the log was known to be before this start
@@ -203,7 +205,7 @@ func newFollower(cfg Config) (*Follower, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	f := &Follower{
-		cfg: cfg, log: cfg.Logger, begin: cfg.Clock(), state: projections.New(),
+		cfg: cfg, log: cfg.Logger, begin: momentOf(cfg.Clock()), state: projections.New(),
 		waiters:   waiters{at: map[events.Position]*waiter{}},
 		ready:     make(chan struct{}),
 		halted:    make(chan struct{}),
@@ -211,7 +213,6 @@ func newFollower(cfg Config) (*Follower, error) {
 		watermark: watermarker{moved: make(chan struct{}, 1)},
 		historian: historian{due: make(chan struct{}, 1)},
 	}
-	f.proven.Store(-1)
 	f.applied.Store(&mark{})
 	return f, nil
 }

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
@@ -51,6 +52,8 @@ type Status struct {
 	Last      events.Position // the log is known to have reached this
 	Lag       uint64          // Last - Position
 	Freshness time.Duration   // since the last proof was begun; without one, since the start
+	Beacon    time.Duration   // since the last own beacon that came back was begun; negative: none did
+	Leader    bool            // the log's leader answered when it was last asked
 	Snapshot  events.Position // of the newest snapshot; 0: none
 	Err       error           // of Fresh
 }
@@ -58,8 +61,11 @@ type Status struct {
 // Status returns a momentary picture.
 func (f *Follower) Status() Status {
 	s := Status{
-		Position: f.Position(), Freshness: f.age(), Err: f.Fresh(),
+		Position: f.Position(), Freshness: f.age(), Err: f.Fresh(), Beacon: -1, Leader: f.cfg.Journal.Led(),
 		Snapshot: events.Position(f.snapshots.saved.Load()),
+	}
+	if sent := f.beacon.Load(); sent != nil {
+		s.Beacon = sent.until(momentOf(f.cfg.Clock()))
 	}
 	s.Last = max(s.Position, events.Position(f.last.Load()))
 	s.Lag = uint64(s.Last - s.Position)
@@ -68,18 +74,36 @@ func (f *Follower) Status() Status {
 
 // age is the time since the last proof was begun.
 func (f *Follower) age() time.Duration {
-	return f.cfg.Clock().Sub(f.begin) - time.Duration(max(0, f.proven.Load()))
+	since := &f.begin
+	if proven := f.proven.Load(); proven != nil {
+		since = proven
+	}
+	return since.until(momentOf(f.cfg.Clock()))
 }
 
 // proved notes that everything acknowledged before begun is applied.
-func (f *Follower) proved(begun time.Time) {
-	since := int64(begun.Sub(f.begin))
-	for {
-		known := f.proven.Load()
-		if since <= known || f.proven.CompareAndSwap(known, since) {
+func (f *Follower) proved(begun time.Time) { advance(&f.proven, begun) }
+
+// advance moves to a moment, never back.
+func advance(to *atomic.Pointer[moment], begun time.Time) {
+	for m := momentOf(begun); ; {
+		known := to.Load()
+		if known != nil && !known.clock.Before(m.clock) || to.CompareAndSwap(known, &m) {
 			return
 		}
 	}
+}
+
+// moment is a time by the monotonic clock and by the time of day.
+type moment struct{ clock, wall time.Time }
+
+func momentOf(t time.Time) moment { return moment{t, t.Round(0)} }
+
+// until is how much time passed, by whichever clock says more: the monotonic
+// one stands still while the machine sleeps or is paused, and the time of day
+// may be set back.
+func (m moment) until(now moment) time.Duration {
+	return max(now.clock.Sub(m.clock), now.wall.Sub(m.wall))
 }
 
 // reached notes that the log has the position.

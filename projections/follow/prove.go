@@ -21,10 +21,10 @@ func (f *Follower) prove(ctx context.Context) {
 	ready, stale := false, false
 	for ctx.Err() == nil {
 		var err error
-		if f.proven.Load() < 0 || f.age() >= f.quarter() {
+		if f.proven.Load() == nil || f.age() >= f.quarter() {
 			err = f.proveOnce(ctx)
 		}
-		if !ready && f.proven.Load() >= 0 {
+		if !ready && f.proven.Load() != nil {
 			f.cfg.Journal.SetSeen(f.seen)
 			f.adopt()
 			close(f.ready)
@@ -77,6 +77,9 @@ func (f *Follower) proveOnce(ctx context.Context) error {
 		return err
 	}
 	f.proved(begun)
+	if !f.cfg.Single {
+		advance(&f.beacon, begun)
+	}
 	return nil
 }
 
