@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -62,6 +63,45 @@ func BenchmarkReadings(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.N)*issuances/b.Elapsed().Seconds(), "issuances/s")
+		})
+	}
+}
+
+// What grantlog verify does, and what of it a reading with all checks of every
+// reader takes.
+func BenchmarkVerify(b *testing.B) {
+	log := benchmarkLog(b)
+	var bytes int64
+	for name, reading := range map[string]func() error{
+		"records alone": func() error {
+			bytes = 0
+			last, err := log.Last(b.Context())
+			if err != nil {
+				return err
+			}
+			return log.Read(b.Context(), journal.Cursor{}, last, func(r *journal.Record) error {
+				bytes += int64(r.Bytes)
+				return nil
+			})
+		},
+		"whole": func() error {
+			report, err := Verify(b.Context(), log, Options{})
+			bytes = report.Bytes
+			return err
+		},
+		"records and tree": func() error {
+			report, err := Verify(b.Context(), log, Options{Records: true})
+			bytes = report.Bytes
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := reading(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(bytes)
 		})
 	}
 }

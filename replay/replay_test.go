@@ -161,7 +161,7 @@ func TestStateHashIsTheSameEveryWay(t *testing.T) {
 			hashes[hash] = append(hashes[hash], fmt.Sprintf("%d processors from %d", processors, cut))
 		}
 	}
-	report, err := Verify(t.Context(), w, journal.Cursor{}, nil)
+	report, err := Verify(t.Context(), w, Options{})
 	if err != nil || len(hashes) != 1 || len(hashes[report.StateHash]) == 0 {
 		t.Errorf("%v, verify says %x: %v", err, report.StateHash, hashes)
 	}

@@ -1,12 +1,16 @@
 package replay
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -16,15 +20,33 @@ type Report struct {
 	Events    int
 	Bytes     int64 // of the messages
 	Chain     events.Chain
+	Head      tree.Head // the Merkle tree over the records
 	StateHash [32]byte
 	From      time.Time // first and last event time
 	Until     time.Time
+}
+
+// Options say what Verify does beyond reading every record.
+type Options struct {
+	Kept Kept
+	// Records says that events are neither decoded nor folded, which is most
+	// of the work: the report has no events, times and state hash then.
+	Records  bool
+	Progress Progress
+}
+
+// Kept is what was kept outside of a log: it must contain all of it. The zero
+// Kept is nothing.
+type Kept struct {
+	Place journal.Cursor // which a replica had applied
+	Heads []tree.Head    // of checkpoints
 }
 
 // A MismatchError is a whole log that is not the one it should be: shortened
 // at its end, or replaced.
 type MismatchError struct {
 	Position events.Position // where the log was known to be
+	Good     events.Position // up to here it is known to be the same; 0: nothing is known
 	Reason   string
 }
 
@@ -32,46 +54,137 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("the log does not match what was kept outside of it for position %d: %s", e.Position, e.Reason)
 }
 
+// What a MismatchError can say of records that are there.
+const (
+	reasonPlace = "its records before were altered"
+	reasonRoot  = "its root is another one"
+)
+
 // Verify reads a whole log: contiguity, the integrity of every record, what
-// its writers had seen, the fold of every event, and that it contains known,
-// a place that was kept outside of the log (the zero Cursor: nothing was). The
-// report of a log that fails says how far it was good.
-func Verify(ctx context.Context, log Log, known journal.Cursor, progress Progress) (Report, error) {
-	var report Report
+// its writers had seen, the fold of every event, and that it contains what was
+// kept. The report of a log that fails says how far it was good.
+func Verify(ctx context.Context, log Log, o Options) (Report, error) {
 	last, err := log.Last(ctx)
 	if err != nil {
-		return report, err
+		return Report{}, err
 	}
-	state := projections.New()
-	var record Record
-	err = log.Read(ctx, journal.Cursor{}, last, func(r *journal.Record) error {
-		if r.Position == known.Position && r.Chain != known.Chain {
-			return &MismatchError{known.Position, "its records before were altered"}
-		}
-		if err := record.read(r); err != nil {
+	v := verification{Options: o, log: log, last: last, state: projections.New()}
+	v.heads = slices.SortedFunc(slices.Values(o.Kept.Heads), func(a, b tree.Head) int { return cmp.Compare(a.Size, b.Size) })
+	if err := v.run(ctx); err != nil {
+		return v.report, err
+	}
+	if known := o.Kept.end(); last < known {
+		return v.report, &MismatchError{Position: known, Good: last, Reason: fmt.Sprintf("the log ends at %d", last)}
+	}
+	v.report.Head, err = v.edge.Head()
+	if !o.Records {
+		v.report.StateHash = v.state.Hash()
+	}
+	return v.report, err
+}
+
+// end is the last position that was kept.
+func (k Kept) end() events.Position {
+	last := k.Place.Position
+	for _, head := range k.Heads {
+		last = max(last, events.Position(head.Size))
+	}
+	return last
+}
+
+// verification is one call of Verify. Records pass three stages: they are read
+// and authenticated, then hashed and decoded, then folded.
+type verification struct {
+	Options
+	log  Log
+	last events.Position
+
+	edge  tree.Edge       // the second stage's
+	heads []tree.Head     // kept ones that are still to come
+	same  events.Position // the tree agreed with a kept head here
+
+	state  *projections.State // the third stage's
+	report Report
+}
+
+// read looks at a record as the first stage.
+func (v *verification) read(r *journal.Record) error {
+	if r.Position == v.Kept.Place.Position && r.Chain != v.Kept.Place.Chain {
+		return &MismatchError{Position: r.Position, Reason: reasonPlace}
+	}
+	if v.Progress != nil {
+		v.Progress(r.Position, v.last)
+	}
+	return nil
+}
+
+// hash is the second stage.
+func (v *verification) hash(i *item) error {
+	if err := v.edge.Append(tree.Leaf(i.raw.Subject, i.raw.Payload)); err != nil {
+		return err
+	}
+	for len(v.heads) > 0 && v.heads[0].Size == v.edge.Size() {
+		head, err := v.edge.Head()
+		if err != nil {
 			return err
 		}
-		if err := record.fold(state); err != nil {
+		if head != v.heads[0] {
+			return &MismatchError{Position: i.raw.Position, Good: v.same, Reason: reasonRoot}
+		}
+		v.heads, v.same = v.heads[1:], i.raw.Position
+	}
+	if v.Records {
+		return nil
+	}
+	return i.record.read(&i.raw)
+}
+
+// fold is the third stage.
+func (v *verification) fold(i *item) error {
+	p := &v.report
+	if !v.Records {
+		if err := i.record.fold(v.state); err != nil {
 			return err
 		}
-		report.add(state, r, len(record.Events))
-		if progress != nil {
-			progress(r.Position, last)
+		if p.From.IsZero() {
+			p.From = v.state.Time
+		}
+		p.Until = v.state.Time
+		p.Events += len(i.record.Events)
+	}
+	p.Position, p.Chain = i.raw.Position, i.raw.Chain
+	p.Bytes += int64(i.raw.Bytes)
+	return nil
+}
+
+// FirstAltered returns the first position of a log whose record is not the one
+// that a kept tree has a leaf of, up to a head that the tree is known to have;
+// the position behind the log's end, if the log ends before; 0: there is none.
+func FirstAltered(ctx context.Context, log Log, kept *tree.Tree, head tree.Head) (events.Position, error) {
+	last, err := log.Last(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var first, altered events.Position
+	var leaves []tree.Hash
+	err = log.Read(ctx, journal.Cursor{}, min(last, events.Position(head.Size)), func(r *journal.Record) error {
+		if r.Position >= first+events.Position(len(leaves)) {
+			first = r.Position
+			if leaves, err = kept.Leaves(head, first); err != nil {
+				return err
+			}
+		}
+		if tree.Leaf(r.Subject, r.Payload) != leaves[r.Position-first] {
+			altered = r.Position
+			return errReached
 		}
 		return nil
 	})
-	if err == nil && last < known.Position {
-		err = &MismatchError{known.Position, fmt.Sprintf("the log ends at %d", last)}
+	switch {
+	case errors.Is(err, errReached):
+		return altered, nil
+	case err == nil && last < events.Position(head.Size):
+		return last + 1, nil
 	}
-	report.StateHash = state.Hash()
-	return report, err
-}
-
-func (p *Report) add(s *projections.State, r *journal.Record, n int) {
-	if p.From.IsZero() {
-		p.From = s.Time
-	}
-	p.Position, p.Chain, p.Until = r.Position, r.Chain, s.Time
-	p.Bytes += int64(r.Bytes)
-	p.Events += n
+	return 0, err
 }

@@ -29,7 +29,7 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 	if err != nil {
 		return err
 	}
-	report, err := replay.Verify(ctx, j, known, nil)
+	report, err := replay.Verify(ctx, j, replay.Options{Kept: replay.Kept{Place: known}})
 	if err != nil {
 		return fmt.Errorf("the log is not whole; it is good up to position %d: %w", report.Position, err)
 	}

@@ -15,8 +15,9 @@ type Cursor struct {
 	Chain    events.Chain
 }
 
-// A Record is one verified page of the log. It and everything it holds is
-// valid until the function it was given to returns.
+// A Record is one verified page of the log. It is valid until the function it
+// was given to returns; a copy is good for longer, for nobody writes to what it
+// refers to.
 type Record struct {
 	Position events.Position
 	Subject  string

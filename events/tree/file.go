@@ -18,15 +18,17 @@ const edgeName = "edge"
 
 // savedEdge is what the file of the edge holds.
 type savedEdge struct {
-	edge  Edge
-	chain events.Chain
+	edge   Edge
+	chain  events.Chain
+	origin string
 }
 
 type edgeBody struct {
-	Size  int64        `json:"size"`
-	Chain events.Chain `json:"chain"`
-	Root  Hash         `json:"root"`
-	Tiles [][]byte     `json:"tiles"` // by level
+	Origin string       `json:"origin"`
+	Size   int64        `json:"size"`
+	Chain  events.Chain `json:"chain"`
+	Root   Hash         `json:"root"`
+	Tiles  [][]byte     `json:"tiles"` // by level
 }
 
 func writeEdge(dir string, s savedEdge) error {
@@ -34,7 +36,7 @@ func writeEdge(dir string, s savedEdge) error {
 	if err != nil {
 		return err
 	}
-	line, err := json.Marshal(edgeBody{Size: head.Size, Chain: s.chain, Root: head.Root, Tiles: s.edge.tiles})
+	line, err := json.Marshal(edgeBody{Origin: s.origin, Size: head.Size, Chain: s.chain, Root: head.Root, Tiles: s.edge.tiles})
 	if err != nil {
 		return err
 	}
@@ -57,18 +59,20 @@ func writeEdge(dir string, s savedEdge) error {
 	return nil
 }
 
-// readEdge reads what writeEdge wrote. What a crash left unfinished is removed.
-func readEdge(dir string) (s savedEdge, err error) {
-	leftovers, err := filepath.Glob(filepath.Join(dir, edgeName+".*.tmp"))
-	for _, name := range leftovers {
+// removeLeftovers removes what a crash left unfinished.
+func removeLeftovers(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, edgeName+".*.tmp"))
+	for _, name := range names {
 		err = errors.Join(err, os.Remove(name))
 	}
-	if err != nil {
-		return s, err
-	}
+	return err
+}
+
+// readEdge reads what writeEdge wrote.
+func readEdge(dir string) (s savedEdge, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, edgeName))
 	if err != nil {
-		return s, err
+		return s, fmt.Errorf("tree: %w", err)
 	}
 	line, trailer, _ := bytes.Cut(text, []byte("\n"))
 	sum := sha256.Sum256(append(line[:len(line):len(line)], '\n'))
@@ -76,7 +80,7 @@ func readEdge(dir string) (s savedEdge, err error) {
 	if string(trailer) != hex.EncodeToString(sum[:])+"\n" || json.Unmarshal(line, &body) != nil {
 		return s, fmt.Errorf("%w: %s does not verify", ErrDamaged, edgeName)
 	}
-	s = savedEdge{Edge{size: body.Size, tiles: body.Tiles}, body.Chain}
+	s = savedEdge{Edge{size: body.Size, tiles: body.Tiles}, body.Chain, body.Origin}
 	if !s.edge.whole() {
 		return s, fmt.Errorf("%w: %s is not whole", ErrDamaged, edgeName)
 	}

@@ -122,24 +122,16 @@ func (t *Tree) Tile(c Coordinates) ([]byte, error) {
 	return tlog.ReadTileData(c.tile, r)
 }
 
-// Leaves gives fn the leaves of the first size records, one tile after the
-// other, if they are those of a root; ErrDamaged: they are not.
-func (t *Tree) Leaves(head Head, fn func(first events.Position, leaves []Hash) error) error {
-	r := &reader{head: head, hashes: tlog.TileHashReader(tlog.Tree{N: head.Size, Hash: head.Root}, tiles{t})}
-	for first := int64(0); first < head.Size; first += width {
-		var indexes []int64
-		for n := first; n < min(first+width, head.Size); n++ {
-			indexes = append(indexes, tlog.StoredHashIndex(0, n))
-		}
-		leaves, err := r.ReadHashes(indexes)
-		if err == nil {
-			err = fn(events.Position(first+1), leaves)
-		}
-		if err != nil {
-			return err
-		}
+// Leaves returns leaves of the tree over the first records, from one at the
+// begin of a tile (positions 1, 257, …) to the tile's end. ErrDamaged: they are
+// not those of that head.
+func (t *Tree) Leaves(head Head, first events.Position) ([]Hash, error) {
+	r := &reader{head, tlog.TileHashReader(tlog.Tree{N: head.Size, Hash: head.Root}, tiles{t})}
+	var indexes []int64
+	for n := int64(first) - 1; n < min(int64(first)-1+width, head.Size); n++ {
+		indexes = append(indexes, tlog.StoredHashIndex(0, n))
 	}
-	return nil
+	return r.ReadHashes(indexes)
 }
 
 // reader reads hashes of a tree as it was at one moment. Every tile is checked

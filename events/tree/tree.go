@@ -25,37 +25,65 @@ var (
 // after the other; the edge stands in memory and, as of the last Save, in a
 // file of its own. One goroutine appends; any number may read meanwhile.
 type Tree struct {
-	dir string
+	dir    string
+	origin string
 
-	mu    sync.RWMutex // guards the fields below; held for writing by Append, Save and Reset
+	mu    sync.RWMutex // guards the fields below; held for writing by Append and Reset
 	edge  Edge
 	chain events.Chain // of the log after the last leaf
 	files []*os.File   // by level; made when the first tile of a level is full
 }
 
-// Open opens the tree in a directory, which it makes if it is missing, as the
-// last Save left it; without one the tree is empty. ErrDamaged: the tree is
-// open, and empty.
-func Open(dir string) (*Tree, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// Open opens the tree of a log in a directory, which it makes if it is missing,
+// as the last Save left it; without one the tree is empty. ErrDamaged: the tree
+// is open, and empty.
+func Open(dir, origin string) (*Tree, error) {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = removeLeftovers(dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("tree: %w", err)
 	}
-	t := &Tree{dir: dir}
-	saved, err := readEdge(dir)
-	if err == nil {
-		t.edge, t.chain = saved.edge, saved.chain
-		err = t.openFiles()
-	}
-	switch {
+	t := &Tree{dir: dir, origin: origin}
+	switch _, err := t.load(os.O_RDWR); {
 	case errors.Is(err, os.ErrNotExist):
 		return t, t.Reset()
 	case errors.Is(err, ErrDamaged):
 		return t, errors.Join(err, t.Reset())
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("tree: %w", err), t.Close())
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
+
+// Load opens the tree in a directory, to read it. Where there is none, the
+// error is fs.ErrNotExist.
+func Load(dir string) (*Tree, error) {
+	t := &Tree{dir: dir}
+	origin, err := t.load(os.O_RDONLY)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	t.origin = origin
+	return t, nil
+}
+
+// load reads what Save wrote, and returns the origin that it was saved with.
+func (t *Tree) load(flag int) (origin string, err error) {
+	saved, err := readEdge(t.dir)
+	if err != nil {
+		return "", err
+	}
+	t.edge, t.chain = saved.edge, saved.chain
+	if err := t.openFiles(flag); err != nil {
+		return "", err
+	}
+	return saved.origin, nil
+}
+
+// Origin is that of the log.
+func (t *Tree) Origin() string { return t.origin }
 
 // Head returns the root of the whole tree.
 func (t *Tree) Head() (Head, error) {
@@ -110,7 +138,7 @@ func (t *Tree) Save() error {
 			return fmt.Errorf("tree: %w", err)
 		}
 	}
-	return writeEdge(t.dir, savedEdge{t.edge, t.chain})
+	return writeEdge(t.dir, savedEdge{t.edge, t.chain, t.origin})
 }
 
 // Close gives the files back. What was not saved is gone.
@@ -134,19 +162,19 @@ func (t *Tree) levelName(level int) string {
 }
 
 // openFiles opens the files of the tiles that the edge stands behind.
-func (t *Tree) openFiles() error {
+func (t *Tree) openFiles(flag int) error {
 	for level := 0; t.edge.first(level) > 0; level++ {
-		file, err := os.OpenFile(t.levelName(level), os.O_RDWR, 0o600)
+		file, err := os.OpenFile(t.levelName(level), flag, 0o600)
 		if errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+			return fmt.Errorf("%w: %s is missing", ErrDamaged, t.levelName(level))
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("tree: %w", err)
 		}
 		t.files = append(t.files, file)
 		info, err := file.Stat()
 		if err != nil {
-			return err
+			return fmt.Errorf("tree: %w", err)
 		}
 		if info.Size() < t.edge.first(level)*tileBytes {
 			return fmt.Errorf("%w: %s is too short", ErrDamaged, file.Name())

@@ -40,7 +40,7 @@ func naive(leaves []Hash) Hash {
 // grown returns a tree of a size, and its leaves.
 func grown(t testing.TB, dir string, size int64) (*Tree, []Hash) {
 	t.Helper()
-	tree, err := Open(dir)
+	tree, err := Open(dir, "log.example/oauth/log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestReopen(t *testing.T) {
 	if err := tree.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Open(dir)
+	again, err := Open(dir, "log.example/oauth/log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,20 +224,40 @@ func TestReopen(t *testing.T) {
 	if head(t, again) != grownTo {
 		t.Error("the tree grew otherwise the second time")
 	}
-	n := 0
-	if err := again.Leaves(saved, func(first events.Position, got []Hash) error {
-		for i, leaf := range got {
-			if leaf != leaves[int(first)-1+i] {
-				t.Errorf("leaf of %d is another", int(first)+i)
-			}
+	for first := 1; first <= 600; first += 256 {
+		got, err := again.Leaves(saved, events.Position(first))
+		if err != nil || !slices.Equal(got, leaves[first-1:min(first+255, 600)]) {
+			t.Errorf("leaves from %d: %d, %v", first, len(got), err)
 		}
-		n += len(got)
-		return nil
-	}); err != nil || n != 600 {
-		t.Errorf("%d leaves, %v", n, err)
 	}
-	if err := again.Leaves(Head{saved.Size, Hash{1}}, func(events.Position, []Hash) error { return nil }); !errors.Is(err, ErrDamaged) {
+	if _, err := again.Leaves(Head{saved.Size, Hash{1}}, 1); !errors.Is(err, ErrDamaged) {
 		t.Errorf("leaves of another root: %v", err)
+	}
+}
+
+// A tree that is only read is left as it is, also when it is damaged.
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Load(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a tree: %v", err)
+	}
+	tree, _ := grown(t, dir, 300)
+	if err := errors.Join(tree.Save(), tree.Close()); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(dir)
+	if err != nil || head(t, loaded) != head(t, tree) || loaded.Origin() != "log.example/oauth/log" {
+		t.Fatalf("%v, %v", loaded, err)
+	}
+	defer loaded.Close()
+	if err := os.Truncate(filepath.Join(dir, "level-0"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(dir); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a short file: %v", err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "level-0")); err != nil || info.Size() != 100 {
+		t.Errorf("the damage is gone: %v, %v", info, err)
 	}
 }
 
@@ -287,7 +307,7 @@ func noticed(t *testing.T, dir string, size int64) bool {
 	if err := os.CopyFS(kept, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := Open(kept)
+	tree, err := Open(kept, "")
 	if tree == nil {
 		t.Fatal(err)
 	}
@@ -374,7 +394,20 @@ func BenchmarkProofs(b *testing.B) {
 	})
 }
 
-// Adding a record to the tree.
+// What a record costs the goroutine that applies it: a lone event, a full page.
+func BenchmarkLeaf(b *testing.B) {
+	for _, size := range []int{500, 400_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			payload := make([]byte, size)
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				Leaf("grantlog.tokens", payload)
+			}
+		})
+	}
+}
+
+// Adding a record to the tree, which a goroutine of its own does.
 func BenchmarkAppend(b *testing.B) {
 	tree, _ := grown(b, b.TempDir(), 0)
 	leaf := leafOf(1)

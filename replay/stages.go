@@ -1,0 +1,102 @@
+package replay
+
+import (
+	"context"
+	"sync"
+
+	"github.com/grantlog/grantlog/events/journal"
+)
+
+// Records go from stage to stage in batches of so many, or of so many bytes.
+// There are a few batches, which are used again, and no more.
+const (
+	batchRecords = 64
+	batchBytes   = 1 << 20
+	batches      = 6
+)
+
+// item is a record on its way.
+type item struct {
+	raw    journal.Record
+	record Record
+}
+
+type batch struct {
+	items [batchRecords]item
+	n     int // items that count
+	bytes int
+}
+
+// run reads the log through the stages, each in a goroutine of its own. It
+// returns what failed first in the order of the log, which is what the last
+// stage has to say, or else the one before.
+func (v *verification) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	free, raw, decoded := make(chan *batch, batches), make(chan *batch, batches), make(chan *batch, batches)
+	for range batches {
+		free <- &batch{}
+	}
+	var stages sync.WaitGroup
+	var hashed, folded error
+	stages.Go(func() {
+		defer close(decoded)
+		hashed = pass(raw, decoded, v.hash, cancel)
+	})
+	stages.Go(func() { folded = pass(decoded, free, v.fold, cancel) })
+
+	var filling *batch
+	read := v.log.Read(ctx, journal.Cursor{}, v.last, func(r *journal.Record) error {
+		if err := v.read(r); err != nil {
+			return err
+		}
+		if filling == nil {
+			select {
+			case filling = <-free:
+				filling.n, filling.bytes = 0, 0
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		filling.items[filling.n].raw = *r
+		filling.n++
+		if filling.bytes += r.Bytes; filling.n == batchRecords || filling.bytes >= batchBytes {
+			raw <- filling
+			filling = nil
+		}
+		return nil
+	})
+	if filling != nil {
+		raw <- filling
+	}
+	close(raw)
+	stages.Wait()
+	return firstError(folded, hashed, read)
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass does the work of a stage. After an error it goes on taking batches, so
+// that nobody waits for it, and passes on what was good.
+func pass(in <-chan *batch, out chan<- *batch, work func(*item) error, cancel context.CancelCauseFunc) (err error) {
+	for b := range in {
+		good := 0
+		for err == nil && good < b.n {
+			if err = work(&b.items[good]); err != nil {
+				cancel(err)
+				break
+			}
+			good++
+		}
+		b.n = good
+		out <- b
+	}
+	return err
+}
