@@ -27,6 +27,7 @@ var layout = []struct {
 	{"events/tree", []string{"events"}, "hashes of records, in files of its own"},
 	{"projections", []string{"events"}, "a pure fold needs the events alone"},
 	{"projections/follow", []string{"events", "events/journal", "events/seal", "projections"}, "feeds the fold from the log; snapshots are sealed"},
+	{"projections/notary", []string{"events", "events/journal", "events/tree"}, "signs what the log holds; the state is not its business"},
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
 	{"handlers/command", []string{"events", "projections"}, "pure decisions: no I/O to import"},
 	{"handlers/emit", []string{"events", "events/journal", "handlers/command", "projections", "projections/follow"}, "decide, append, wait"},
@@ -55,7 +56,7 @@ var layout = []struct {
 	{"handlers/past", []string{"endpoint", "replay"}, "answers in replay's own words"},
 	{"handlers/asof", []string{"events", "events/journal", "handlers/oauth", "handlers/page", "projections", "projections/follow", "replay"}, "endpoints read the past as they read the present"},
 	{"handlers", []string{"*"}, "the wiring"},
-	{"replay", []string{"events", "events/journal", "projections", "projections/follow"}, "reads history, writes nothing"},
+	{"replay", []string{"events", "events/journal", "events/tree", "projections", "projections/follow"}, "reads history, writes nothing"},
 	{"cmd/grantlog", []string{"*"}, "main"},
 }
 
