@@ -53,11 +53,13 @@ import (
 	"github.com/grantlog/grantlog/handlers/services"
 	"github.com/grantlog/grantlog/handlers/sign"
 	"github.com/grantlog/grantlog/handlers/token"
+	"github.com/grantlog/grantlog/handlers/transparency"
 	"github.com/grantlog/grantlog/handlers/usage"
 	"github.com/grantlog/grantlog/handlers/userinfo"
 	"github.com/grantlog/grantlog/handlers/users"
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/projections/notary"
 )
 
 // Config is what a server is made of. All fields but TrustedProxies,
@@ -65,6 +67,7 @@ import (
 type Config struct {
 	Journal  *journal.Journal
 	Follower *follow.Follower
+	Notary   *notary.Notary  // of the same log
 	Erasable *erasable.Store // of the same NATS
 	Master   seal.Master
 	Issuer   string // the only source of iss and of every advertised URL
@@ -205,6 +208,9 @@ func (s *Server) endpoints() []mounter {
 			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, WaitFor: s.cfg.Follower.WaitFor,
 			Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		}},
+		&transparency.Endpoint{Config: transparency.Config{
+			Authn: callers, Notary: s.cfg.Notary, Position: s.cfg.Follower.Position, Read: s.cfg.Journal.Read,
+		}},
 	}
 }
 
@@ -264,6 +270,7 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.thirdParties.Run(ctx) })
 	work.Go(func() { s.office.Run(ctx) })
 	work.Go(func() { s.tokens.Run(ctx) })
+	work.Go(func() { s.cfg.Notary.Run(ctx) })
 	work.Wait()
 	s.passwords.Close()
 	s.proxy.Close()
@@ -291,6 +298,7 @@ func (s *Server) Applied(r *journal.Record) {
 		s.keeper.Wake()
 	}
 	s.feed.Hub().Applied(r)
+	s.cfg.Notary.Applied(r)
 }
 
 // Handler is the server's HTTP handler.

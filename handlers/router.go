@@ -14,6 +14,7 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/projections/notary"
 )
 
 // newEcho returns a router that recovers from panics, names every request and
@@ -23,7 +24,7 @@ func newEcho(cfg Config) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(slogWriter{cfg.Log})
 	e.HTTPErrorHandler = oauth.ErrorHandler(cfg.Log,
-		journal.ErrUnavailable, journal.ErrUncertain, erasable.ErrUnavailable, follow.ErrStale, follow.ErrDamaged, follow.ErrNotReady, follow.ErrClosed)
+		journal.ErrUnavailable, journal.ErrUncertain, erasable.ErrUnavailable, follow.ErrStale, follow.ErrDamaged, follow.ErrNotReady, follow.ErrClosed, notary.ErrUnavailable)
 	e.IPExtractor = echo.ExtractIPDirect()
 	if len(cfg.TrustedProxies) > 0 {
 		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}

@@ -29,6 +29,7 @@ type description struct {
 }
 
 var described = sync.OnceValues(func() (*description, error) {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
 	file, err := os.ReadFile(filepath.Join("..", "..", "handlers", "openapi", "openapi.json"))
 	if err != nil {
 		return nil, err

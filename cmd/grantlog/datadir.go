@@ -15,6 +15,9 @@ func (c *logSettings) ownKeyFile() string { return filepath.Join(c.Data, "master
 // stateDir is where a server keeps snapshots and what it knows of the log.
 func (c *logSettings) stateDir() string { return filepath.Join(c.Data, "state") }
 
+// treeDir is where a server keeps the Merkle tree over the log.
+func (c *logSettings) treeDir() string { return filepath.Join(c.stateDir(), "tree") }
+
 // storeDir is where the embedded NATS keeps its files.
 func storeDir(data string) string { return filepath.Join(data, "jetstream") }
 

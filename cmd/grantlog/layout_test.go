@@ -50,6 +50,7 @@ var layout = []struct {
 	{"handlers/manage", []string{"events", "projections", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/authn", "handlers/consistency"}, "what management endpoints have in common"},
 	{"handlers/authentications", []string{"endpoint", "events/erasable", "handlers/egress"}, "third-party tokens, erasable like personal data"},
 	{"handlers/audit", []string{"endpoint", "events/journal"}, "shows records of the log itself"},
+	{"handlers/transparency", []string{"endpoint", "events/journal", "events/tree", "projections/notary"}, "shows that the log's records are those it had"},
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
 	{"handlers/metrics", []string{"events/journal", "projections/follow"}, "counts what others do, and decides nothing"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},

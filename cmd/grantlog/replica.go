@@ -15,10 +15,12 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/handlers"
 	"github.com/grantlog/grantlog/handlers/bootstrap"
 	"github.com/grantlog/grantlog/handlers/metrics"
 	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/projections/notary"
 )
 
 const (
@@ -38,6 +40,7 @@ type replica struct {
 	site     *site
 	journal  *journal.Journal
 	follower *follow.Follower
+	notary   *notary.Notary
 	erasable *erasable.Store
 	listener net.Listener
 	web      *http.Server
@@ -69,8 +72,11 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 	if err = whenReachable(ctx, s.embedded.single(), func() error { return r.openLog(ctx, copies) }); err != nil {
 		return r, err
 	}
+	if err = r.openTree(); err != nil {
+		return r, err
+	}
 	server, err := handlers.New(handlers.Config{
-		Journal: r.journal, Follower: r.follower, Erasable: r.erasable, Master: s.Master,
+		Journal: r.journal, Follower: r.follower, Notary: r.notary, Erasable: r.erasable, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
 		HashWorker: hashWorker(), Metrics: r.metrics, Now: time.Now, Log: log,
@@ -109,6 +115,18 @@ func (r *replica) openLog(ctx context.Context, copies int) (err error) {
 	if err == nil && r.metrics != nil {
 		r.metrics.Follow(r.follower.Status)
 	}
+	return err
+}
+
+// openTree opens the Merkle tree over the log, which grows once the server runs.
+func (r *replica) openTree() error {
+	signer, err := tree.NewSigner(tree.Origin(r.set.issuer(r.listener.Addr())), r.site.Master.Derive(tree.Purpose))
+	if err != nil {
+		return err
+	}
+	r.notary, err = notary.New(notary.Config{
+		Read: r.journal.Read, At: r.follower.At, Dir: r.set.Log.treeDir(), Signer: signer, Logger: r.log,
+	})
 	return err
 }
 
@@ -236,6 +254,9 @@ func (r *replica) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		errs = append(errs, r.follower.Close(ctx))
+	}
+	if r.notary != nil {
+		errs = append(errs, r.notary.Close())
 	}
 	if r.journal != nil {
 		if err := closeJournal(r.journal); r.site.embedded.single() {

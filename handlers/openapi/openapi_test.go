@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -65,12 +65,12 @@ func TestEveryOperationIsComplete(t *testing.T) {
 	}
 }
 
+var pathName = regexp.MustCompile(`\{([^}]+)\}`)
+
 func pathNames(path string) map[string]bool {
 	names := map[string]bool{}
-	for segment := range strings.SplitSeq(path, "/") {
-		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			names[strings.TrimSuffix(name, "}")] = true
-		}
+	for _, name := range pathName.FindAllStringSubmatch(path, -1) {
+		names[name[1]] = true
 	}
 	return names
 }

@@ -266,6 +266,9 @@ func (f *Follower) View(fn func(*projections.State)) {
 // Position is that of the last record that View shows.
 func (f *Follower) Position() events.Position { return f.applied.Load().Position }
 
+// At is the place in the log after that record.
+func (f *Follower) At() journal.Cursor { return f.applied.Load().Cursor }
+
 // Close stops following, and keeps a snapshot if there is anything new that is
 // known to be the log's. ctx bounds the snapshot.
 func (f *Follower) Close(ctx context.Context) error {

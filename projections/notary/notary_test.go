@@ -15,7 +15,6 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/events/tree"
-	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/projections/notary"
 )
@@ -53,13 +52,13 @@ func newSigner(t testing.TB) *tree.Signer {
 func (r *replica) start() {
 	r.t.Helper()
 	var err error
-	cfg := follow.Config{Journal: r.j, Dir: r.dir, Single: true, OnApply: []func(*journal.Record){func(rec *journal.Record) {
+	cfg := follow.Config{Journal: r.j, Dir: r.dir, Key: make([]byte, 32), Single: true, OnApply: []func(*journal.Record){func(rec *journal.Record) {
 		if n := r.n; n != nil {
 			n.Applied(rec)
 		}
 	}}}
 	if r.n, err = notary.New(notary.Config{
-		Read: r.j.Read, At: func() journal.Cursor { return at(r.f) }, Dir: filepath.Join(r.dir, "tree"), Signer: newSigner(r.t),
+		Read: r.j.Read, At: func() journal.Cursor { return r.f.At() }, Dir: filepath.Join(r.dir, "tree"), Signer: newSigner(r.t),
 	}); err != nil {
 		r.t.Fatal(err)
 	}
@@ -85,11 +84,6 @@ func (r *replica) start() {
 		}
 	}
 	r.t.Cleanup(func() { r.stop() })
-}
-
-func at(f *follow.Follower) (c journal.Cursor) {
-	f.View(func(s *projections.State) { c = journal.Cursor{Position: s.Position, Chain: s.Chain} })
-	return c
 }
 
 // write appends records and waits until the state shows them.
