@@ -2,6 +2,7 @@ package events
 
 import (
 	"crypto/rand"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +22,11 @@ func NewTokenID() (id TokenID) {
 func NewUUID() string {
 	var b [16]byte
 	rand.Read(b[:])
+	return UUIDFrom(b)
+}
+
+// UUIDFrom is NewUUID of given random bits, six of which do not count.
+func UUIDFrom(b [16]byte) string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
@@ -28,6 +34,11 @@ func NewUUID() string {
 // NewID returns prefix and 128 random bits in base32: letters and digits that
 // are safe in a NATS subject, a URL and a file name.
 func NewID(prefix string) string { return prefix + rand.Text() }
+
+// IDFrom is NewID of given random bits.
+func IDFrom(prefix string, b [16]byte) string {
+	return prefix + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])
+}
 
 // String returns the jti as 32 lower-case hex digits.
 func (id TokenID) String() string { return hex.EncodeToString(id[:]) }

@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -58,6 +59,7 @@ var catalogue = newRegistry(
 	edited[KeyRetired](KeysSubject()),
 	edited[SealingKeyCreated](SealingSubject()),
 
+	beside[RequestKeyed](),
 	paged[UsageRecorded](FamilyUsage, UsageSubject()),
 	paged[BeaconSent](FamilyBeacons, BeaconsSubject()),
 )
@@ -187,6 +189,13 @@ func revocation[T any, P payload[T]](up ...upcaster) *entry {
 		return checked(RevocationsSubject(organization), organization)
 	}, up)
 }
+
+// beside registers what stands in records of other events alone.
+func beside[T any, P payload[T]](up ...upcaster) *entry {
+	return typed[T](FamilyBeside, func(string, P) (string, error) { return "", errBeside }, up)
+}
+
+var errBeside = errors.New("events: no subject of its own: it stands beside others")
 
 // checked returns subject if every id in it is safe there.
 func checked(subject string, ids ...string) (string, error) {

@@ -28,6 +28,8 @@ const (
 	FamilyUsage
 	// FamilyLogins: paged, conflict-free, all organizations together.
 	FamilyLogins
+	// FamilyBeside: in records of other families, on their subjects.
+	FamilyBeside
 )
 
 // TokensSubject carries issuances of all organizations, and presentations of

@@ -85,6 +85,8 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Connections.restore)
 	case sectionRefreshFamily:
 		return restore(body, s.Refreshes.restore)
+	case sectionRequest:
+		return restore(body, s.Requests.restore)
 	}
 	return malformed("section %d", kind)
 }
@@ -104,6 +106,7 @@ func (d *decoder) head(body []byte) error {
 	s.Refreshes.sweep(s.Time)
 	s.Usage.sweep(s.Time)
 	s.Logins.sweep(s.Time)
+	s.Requests.sweep(s.Time)
 	d.tokens.limit = s.Position
 	return nil
 }

@@ -35,8 +35,12 @@ type Ending struct {
 
 // EndingOf is the function of that name, for an event that is about to be
 // applied: it also describes the presentation that ends a family of refresh
-// tokens, which only the state can tell from others.
+// tokens, and leaves out what counts for nothing, which only the state can tell
+// from others.
 func (s *State) EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, bool) {
+	if s.Void(position, ordinal) {
+		return Ending{}, false
+	}
 	d, ok := e.Data.(*events.RefreshPresented)
 	if !ok || s.Judge(e.Organization, d, e.Time) != Reused {
 		return EndingOf(position, ordinal, e)

@@ -28,6 +28,7 @@ type Frozen struct {
 	logins        Logins
 	connections   Connections
 	refreshes     Refreshes
+	requests      Requests
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -49,6 +50,7 @@ func (s *State) Freeze() *Frozen {
 	f.connections.providers = maps.Clone(f.connections.providers)
 	f.connections.byID = maps.Clone(f.connections.byID)
 	f.refreshes.families = maps.Clone(f.refreshes.families)
+	f.requests.oldest = maps.Clone(f.requests.oldest)
 	s.Usage.epoch++ // counters are copied before they are written again
 
 	t := &f.tokens
@@ -77,6 +79,7 @@ func (s *State) alias() *Frozen {
 		logins:        *s.Logins,
 		connections:   *s.Connections,
 		refreshes:     *s.Refreshes,
+		requests:      *s.Requests,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
@@ -131,5 +134,6 @@ func (f *Frozen) Encode(w io.Writer) error {
 		e.json(sectionAuthentication, f.connections.byID[id])
 	}
 	e.refreshes(&f.refreshes)
+	e.requests(&f.requests)
 	return e.close()
 }

@@ -107,10 +107,25 @@ func histories(maxPages int) *rapid.Generator[[]page] {
 		g := &generator{t: t}
 		pages := make([]page, rapid.IntRange(1, maxPages).Draw(t, "pages"))
 		for i := range pages {
-			pages[i] = g.page()
+			pages[i] = g.keyed(g.page())
 		}
 		return pages
 	})
+}
+
+// keyed makes a page that of a request with an Idempotency-Key, now and then.
+// Tokens are issued without.
+func (g *generator) keyed(p page) page {
+	if p.subject == events.TokensSubject() || rapid.IntRange(0, 4).Draw(g.t, "keyed") > 0 {
+		return p
+	}
+	return keyed(byte(rapid.IntRange(1, 5).Draw(g.t, "key")), byte(rapid.IntRange(0, 255).Draw(g.t, "nonce")), p)
+}
+
+func keyed(key, nonce byte, p page) page {
+	d := &events.RequestKeyed{Key: events.RequestDigest{key}, Request: events.RequestDigest{9}, Nonce: events.RequestNonce{nonce}, Covers: len(p.data)}
+	p.data = append([]events.Data{d}, p.data...)
+	return p
 }
 
 type generator struct {

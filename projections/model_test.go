@@ -25,6 +25,7 @@ type model struct {
 	endings  map[string]string // handle → organization
 	tokens   map[events.TokenID]*modelToken
 	order    []events.TokenID
+	requests map[events.RequestDigest]time.Time // log time of the first
 }
 
 type modelApp struct {
@@ -46,6 +47,12 @@ func (m *model) apply(p page) {
 		m.latest = p.time
 	}
 	for _, d := range p.data {
+		if keyed, ok := d.(*events.RequestKeyed); ok {
+			if first, known := m.requests[keyed.Key]; known && m.latest.Sub(first) < projections.RequestMemory {
+				return // it came again: what follows did not happen
+			}
+			m.requests[keyed.Key] = m.latest
+		}
 		m.event(p, d)
 	}
 }
@@ -173,7 +180,7 @@ func checkAgainstModel(t *testing.T, histories *rapid.Generator[[]page]) {
 			apps: map[string]*modelApp{}, services: map[string]*modelService{},
 			users: map[string]*modelUser{}, handles: map[string]string{}, endings: map[string]string{},
 			families: map[string]*modelFamily{},
-			tokens:   map[events.TokenID]*modelToken{},
+			tokens:   map[events.TokenID]*modelToken{}, requests: map[events.RequestDigest]time.Time{},
 		}
 		for _, p := range pages {
 			apply(t, s, p)

@@ -31,6 +31,7 @@ import (
 //	provider      one each, JSON, by organization and name, removed ones too
 //	authentication one each, JSON
 //	refresh family one each, JSON
+//	request       one each, JSON, by organization, oldest first
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -50,6 +51,7 @@ const (
 	sectionProvider
 	sectionAuthentication
 	sectionRefreshFamily
+	sectionRequest
 	sectionEnd
 )
 
@@ -58,7 +60,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 5
+	schema = 6
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

@@ -211,7 +211,7 @@ var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; 
 
 // A change of the canonical form, or of the fold, raises the schema.
 func TestGoldenSnapshot(t *testing.T) {
-	const file = "testdata/snapshot.v5"
+	const file = "testdata/snapshot.v6"
 	pages := append(longHistory(40),
 		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
 		on("", time.Minute,
@@ -241,6 +241,8 @@ func TestGoldenSnapshot(t *testing.T) {
 		on("acme", time.Minute, presented("f1", 0, "a3", 1, ""), presented("f1", 1, "a3", 1, "k")),
 		on("acme", time.Minute, presented("f2", 0, "a3", 1, ""), presented("f2", 0, "a3", 1, "")),
 		on("acme", time.Minute, familyToken(2000, "f1"), familyToken(2001, "f1")),
+		keyed(1, 1, on("acme", time.Minute, created("a4", false))),
+		keyed(1, 2, on("acme", time.Minute, created("a5", false))), keyed(2, 3, on("beta", time.Minute, created("a6", false))),
 	)
 	got := encoded(t, replayed(t, pages).Freeze())
 	want, err := os.ReadFile(file)

@@ -30,6 +30,7 @@ type State struct {
 	Usage         *Usage
 	Logins        *Logins
 	Keys          *Keys
+	Requests      *Requests
 }
 
 // New returns the state before the first record.
@@ -45,6 +46,7 @@ func New() *State {
 		Usage:         newUsage(),
 		Logins:        newLogins(),
 		Keys:          newKeys(),
+		Requests:      newRequests(),
 	}
 }
 
@@ -85,6 +87,10 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Refreshes.sweep(s.Time)
 		s.Usage.sweep(s.Time)
 		s.Logins.sweep(s.Time)
+		s.Requests.sweep(s.Time)
+	}
+	if s.Void(at.position, at.ordinal) {
+		return nil
 	}
 	switch d := e.Data.(type) {
 	case *events.TokenIssued:
@@ -171,6 +177,8 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Keys.addSealing(at, d)
 	case *events.UsageRecorded:
 		s.account(at, d)
+	case *events.RequestKeyed:
+		s.keyRequest(at, d)
 	case *events.BeaconSent:
 	default:
 		return fmt.Errorf("projections: no fold for %s version %d", e.Type, e.Version)

@@ -67,10 +67,11 @@ func (c *counter) tally(client Client) *Tally {
 
 // before moves the clock to an event that is about to be applied and counts
 // the live tokens that it may end.
-func (c *counter) before(e *events.Event) (live map[Client]int) {
+func (c *counter) before(r *Record, i int) (live map[Client]int) {
+	e := &r.Events[i]
 	c.advance(e.Time)
 	var ends bool
-	if c.ending, ends = c.state.EndingOf(0, 0, e); !ends {
+	if c.ending, ends = c.state.EndingOf(r.Position, i, e); !ends {
 		return nil
 	}
 	live = map[Client]int{}

@@ -101,7 +101,7 @@ func (d *differ) apply(r *Record, i int) error {
 	e := &r.Events[i]
 	about, id := aboutOf(e)
 	before := find(d.state, about, e, id)
-	live := d.count.before(e)
+	live := d.count.before(r, i)
 	if err := r.apply(d.state, i); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func kindOf(e *events.Event, before, after any) string {
 	switch e.Data.(type) {
 	case *events.SecretRotated, *events.UserPasswordChanged:
 		ends = false
-		if after != nil {
+		if after != nil && before != after {
 			return kindRotated
 		}
 	}

@@ -42,7 +42,7 @@ var things = map[string]func(s *projections.State, organization, id string) any{
 
 // routine are the kinds of events that are counted or left out: tokens, usage
 // and what replicas do by themselves.
-var routine = []string{"token", "refresh", "usage", "login", "beacon"}
+var routine = []string{"token", "refresh", "usage", "login", "beacon", "request"}
 
 // aboutOf says what kind of thing an event changes, and which; nothing for what
 // is routine.

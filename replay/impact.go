@@ -59,8 +59,10 @@ func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impa
 	impact := &Impact{Tokens: []*Token{}, Usage: []Usage{}}
 	err := h(ctx, func(r *Record) error {
 		for i := range r.Events {
-			c.recognize(&r.Events[i])
-			c.account(&r.Events[i])
+			if !c.state.Void(r.Position, i) {
+				c.recognize(&r.Events[i])
+				c.account(&r.Events[i])
+			}
 			if err := c.apply(r, i); err != nil {
 				return err
 			}

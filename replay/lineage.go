@@ -73,7 +73,7 @@ func (f *finder) note(r *Record, i int) {
 		return
 	}
 	place, link := f.linkOf(e)
-	if place == "" {
+	if place == "" || f.state.Void(r.Position, i) {
 		return
 	}
 	link.Step = stepOf(r.Position, e)

@@ -28,7 +28,7 @@ func newWriter(t testing.TB) *writer { return &writer{Journal: journaltest.New(t
 // page appends one record whose events happened so long after epoch.
 func (w *writer) page(after []time.Duration, data ...events.Data) {
 	w.t.Helper()
-	subject, err := events.SubjectFor("acme", data[0])
+	subject, err := events.SubjectFor("acme", data[len(data)-1])
 	if err != nil {
 		w.t.Fatal(err)
 	}
