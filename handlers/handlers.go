@@ -37,6 +37,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/introspect"
 	"github.com/grantlog/grantlog/handlers/keys"
 	"github.com/grantlog/grantlog/handlers/login"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/metadata"
 	"github.com/grantlog/grantlog/handlers/metrics"
 	"github.com/grantlog/grantlog/handlers/oauth"
@@ -92,6 +93,7 @@ type Server struct {
 	echo    *echo.Echo
 	hasher  credential.Hasher
 	cursors *page.Cursors
+	repeats *manage.Repeats
 	emit    *emit.Emitter
 	signer  *sign.Signer
 	keeper  *keys.Keeper
@@ -149,6 +151,7 @@ func assemble(cfg Config) *Server {
 		emit:    emit.New(cfg.Journal, cfg.Follower, cfg.Now),
 		past:    asof.New(asof.Config{Log: cfg.Journal, History: cfg.Follower.History(), View: cfg.Follower.View, Now: cfg.Now}),
 	}
+	s.repeats = manage.NewRepeats(cfg.Master.Derive(credential.RootPurpose), s.emit)
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
 	vault := sign.NewVault(cfg.Master)
 	s.signer = sign.New(sign.Config{View: cfg.Follower.View, Unsealer: vault, Logger: cfg.Log})
@@ -168,7 +171,7 @@ func assemble(cfg Config) *Server {
 		Authn: s.callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 	})
 	s.thirdParties = authentications.New(authentications.Config{
-		Authn: s.callers, Emit: s.emit, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,
+		Authn: s.callers, Emit: s.emit, Repeats: s.repeats, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,
 	})
 	return s
 }
@@ -192,9 +195,9 @@ func (s *Server) endpoints() []mounter {
 		s.tokens,
 		&introspect.Endpoint{Authn: callers, AsOf: history},
 		&revoke.Endpoint{Authn: callers, Emit: emitter},
-		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, Hash: hash},
-		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, Hash: hash},
-		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, People: s.people, Office: s.office},
+		&applications.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, Repeats: s.repeats, Hash: hash},
+		&services.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, Repeats: s.repeats, Hash: hash},
+		&users.Endpoint{Authn: callers, Emit: emitter, AsOf: history, Cursors: cursors, People: s.people, Office: s.office, Repeats: s.repeats},
 		s.thirdParties,
 		&userinfo.Endpoint{Authn: callers, Emit: emitter},
 		&keys.Endpoint{Authn: callers, Keeper: s.keeper},

@@ -63,12 +63,8 @@ func answerOf(app *projections.Application, now time.Time) application {
 // list makes an absent list an empty one.
 func list(values []string) []string { return append([]string{}, values...) }
 
-// write answers with an application that was written; secret is its new one,
-// if it has.
-func (e *Endpoint) write(c echo.Context, status int, app *projections.Application, secret string) error {
-	return answer(c, status, app, secret, e.Emit.Now())
-}
-
+// answer shows an application as it is at a time; secret is its new one, if it
+// has.
 func answer(c echo.Context, status int, app *projections.Application, secret string, now time.Time) error {
 	body := answerOf(app, now)
 	body.ClientSecret = secret

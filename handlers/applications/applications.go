@@ -15,6 +15,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/page"
 )
 
@@ -25,6 +26,7 @@ type Endpoint struct {
 	Emit    *emit.Emitter
 	AsOf    *asof.Reader
 	Cursors *page.Cursors
+	Repeats *manage.Repeats
 	// Hash is the keyed digest of client secrets.
 	Hash func(secret string) events.SecretDigest
 }

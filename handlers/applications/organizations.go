@@ -90,16 +90,34 @@ func (e *Endpoint) createOrganization(c echo.Context) error {
 	if err := body.Decode(c.Request(), &in); err != nil {
 		return err
 	}
-	err := manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
+	made, err := e.Repeats.Begin(c, in)
+	if err != nil {
+		return err
+	}
+	defer made.End()
+	err = made.Record(c, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		return command.CreateOrganization(s, command.NewOrganization(in))
 	})
 	if err != nil {
 		return err
 	}
-	var answer organization
-	e.Emit.View(func(s *projections.State) {
-		o, _ := s.Organizations.Get(in.ID)
-		answer = organizationOf(o)
-	})
-	return manage.JSON(c, http.StatusCreated, answer)
+	o, err := e.madeOrganization(c, made, in.ID)
+	if err != nil {
+		return err
+	}
+	return manage.JSON(c, http.StatusCreated, organizationOf(o))
+}
+
+// madeOrganization is made, for organizations. They are never deleted.
+func (e *Endpoint) madeOrganization(c echo.Context, m *manage.Creation, id string) (o *projections.Organization, err error) {
+	find := func(s *projections.State) { o, _ = s.Organizations.Get(id) }
+	e.Emit.View(find)
+	if m.Repeated && o.Revision > m.At {
+		moment, err := e.AsOf.At(c.Request().Context(), m.At)
+		if err != nil {
+			return nil, err
+		}
+		moment.View(find)
+	}
+	return o, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
-	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -34,20 +33,25 @@ func (e *Endpoint) regenerateSecret(c echo.Context) error {
 	if err := body.DecodeOptional(c.Request(), &in); err != nil {
 		return err
 	}
-	id, secret := c.Param("id"), credential.NewSecret()
-	digest := e.Hash(secret)
-	err = e.act(c, r, id, func(s *projections.State, target command.Target, now time.Time) (command.Decision, error) {
-		return command.RotateSecret(s, now, target, digest, in.overlap())
-	})
+	made, err := e.Repeats.Begin(c, in)
 	if err != nil {
 		return err
 	}
-	app, err := e.shown(r, id)
+	defer made.End()
+	id := c.Param("id")
+	err = made.Record(c, r.decide(id, func(s *projections.State, target command.Target, now time.Time) (command.Decision, error) {
+		return command.RotateSecret(s, now, target, e.Hash(made.Secret()), in.overlap())
+	}))
+	if err != nil {
+		return err
+	}
+	digest := e.Hash(made.Secret())
+	app, now, err := e.made(c, r, made, id, &digest)
 	if err != nil {
 		return err
 	}
 	if !hasSecret(app, digest) {
 		return emit.ErrContended
 	}
-	return e.write(c, http.StatusOK, app, secret)
+	return answer(c, http.StatusOK, app, made.Secret(), now)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/emit/emittest"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/projections"
@@ -72,6 +73,7 @@ func (l log) replica() *replica {
 	endpoint := &applications.Endpoint{
 		AsOf: asof.New(asof.Config{Log: j, History: f.History(), View: f.View, Now: time.Now}),
 		Emit: r.Emitter, Hash: hash, Cursors: page.New([]byte("another key of a test")),
+		Repeats: manage.NewRepeats([]byte("a third key of a test"), r.Emitter),
 		Authn: authn.New(authn.Config{
 			View: r.View, CatchUp: r.CatchUp, Hash: hash, Now: time.Now,
 			Verify: func(string) ([]byte, error) { return nil, errors.New("only tokens of the log count here") },

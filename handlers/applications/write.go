@@ -11,6 +11,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
+	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections"
@@ -49,29 +50,65 @@ func (e *Endpoint) create(c echo.Context) error {
 	if err := body.Decode(c.Request(), &in); err != nil {
 		return err
 	}
-	registration := command.NewApplication{
-		Target:   command.Target{Organization: r.home, ID: events.NewID("a_"), Held: r.caller.Scopes},
-		ClientID: credential.NewClientID(),
-		Settings: in.chosen(),
+	made, err := e.Repeats.Begin(c, in)
+	if err != nil {
+		return err
 	}
-	var secret string
-	if in.Public == nil || !*in.Public {
-		secret = credential.NewSecret()
-		digest := e.Hash(secret)
-		registration.Secret = &digest
-	}
-	err = manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
-		return command.CreateApplication(s, registration)
+	defer made.End()
+	err = made.Record(c, func(s *projections.State, _ time.Time) (command.Decision, error) {
+		return command.CreateApplication(s, e.registration(r, in, made.Root))
 	})
 	if err != nil {
 		return err
 	}
-	app, err := e.shown(r, registration.ID)
+	n := e.registration(r, in, made.Root)
+	app, now, err := e.made(c, r, made, n.ID, n.Secret)
 	if err != nil {
 		return err
 	}
+	secret := ""
+	if n.Secret != nil {
+		secret = made.Secret()
+	}
 	c.Response().Header().Set(echo.HeaderLocation, "/oauth/applications/"+app.ID)
-	return e.write(c, http.StatusCreated, app, secret)
+	return answer(c, http.StatusCreated, app, secret, now)
+}
+
+// registration is what a body asks for, with ids and a secret of a root.
+func (e *Endpoint) registration(r reach, in settings, root credential.Root) command.NewApplication {
+	n := command.NewApplication{
+		Target:   command.Target{Organization: r.home, ID: root.ID("a_"), Held: r.caller.Scopes},
+		ClientID: root.ClientID(),
+		Settings: in.chosen(),
+	}
+	if in.Public == nil || !*in.Public {
+		digest := e.Hash(root.Secret())
+		n.Secret = &digest
+	}
+	return n
+}
+
+// made returns an application as the answer to a creation or a new secret shows
+// it, and the time of that: for a repeated request, as the first answer did. Of
+// one that came to nothing meanwhile there is no answer.
+func (e *Endpoint) made(c echo.Context, r reach, m *manage.Creation, id string, secret *events.SecretDigest) (*projections.Application, time.Time, error) {
+	app, err := e.shown(r, id)
+	if !m.Repeated {
+		return app, e.Emit.Now(), err
+	}
+	if err != nil || secret != nil && !hasSecret(app, *secret) {
+		return nil, m.Time, m.Gone(c)
+	}
+	current, confidential := app.Current()
+	if max(app.Revision, app.TokensEnded) <= m.At && (!confidential || secret != nil && current.Digest == *secret) {
+		return app, m.Time, nil
+	}
+	moment, err := e.AsOf.At(c.Request().Context(), m.At)
+	if err != nil {
+		return nil, m.Time, err
+	}
+	app, err = r.at(moment, id)
+	return app, m.Time, err
 }
 
 func (e *Endpoint) update(c echo.Context) error {
@@ -114,18 +151,23 @@ func (e *Endpoint) change(c echo.Context, r reach, id string, decide func(*proje
 	if err != nil {
 		return err
 	}
-	return e.write(c, http.StatusOK, app, "")
+	return answer(c, http.StatusOK, app, "", e.Emit.Now())
 }
 
 // act runs a command on an application within reach.
 func (e *Endpoint) act(c echo.Context, r reach, id string, decide func(*projections.State, command.Target, time.Time) (command.Decision, error)) error {
-	return manage.Record(c, e.Emit, func(s *projections.State, now time.Time) (command.Decision, error) {
+	return manage.Record(c, e.Emit, r.decide(id, decide))
+}
+
+// decide runs a decision on an application within reach.
+func (r reach) decide(id string, decide func(*projections.State, command.Target, time.Time) (command.Decision, error)) emit.Decide {
+	return func(s *projections.State, now time.Time) (command.Decision, error) {
 		target, err := r.target(s, id)
 		if err != nil {
 			return command.Decision{}, err
 		}
 		return decide(s, target, now)
-	})
+	}
 }
 
 func (e *Endpoint) delete(c echo.Context) error {

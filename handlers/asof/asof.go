@@ -10,6 +10,7 @@
 package asof
 
 import (
+	"context"
 	"net/url"
 	"strconv"
 	"time"
@@ -90,6 +91,16 @@ func (r *Reader) Query(c echo.Context) (Moment, error) {
 // Form is Query for the parameters of a form body.
 func (r *Reader) Form(c echo.Context, p oauth.Params) (Moment, error) {
 	return r.moment(c, p["as_of"], p["replica"])
+}
+
+// At is the moment of a position that the log has reached. The answer carries
+// no headers of the past.
+func (r *Reader) At(ctx context.Context, position events.Position) (Moment, error) {
+	past, err := r.past(ctx, question{at: replay.Moment{Position: position}})
+	if err != nil {
+		return Moment{}, err
+	}
+	return Moment{Now: past.Time, AsOf: strconv.FormatUint(uint64(position), 10), view: func(read func(*projections.State)) { read(past) }}, nil
 }
 
 func (r *Reader) moment(c echo.Context, asOf, replica string) (Moment, error) {

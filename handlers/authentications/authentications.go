@@ -14,10 +14,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/handlers/authn"
-	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/manage"
@@ -35,6 +33,7 @@ const (
 type Config struct {
 	Authn   *authn.Authenticator
 	Emit    *emit.Emitter
+	Repeats *manage.Repeats
 	Store   *erasable.Store
 	Sealers Sealers
 	Log     *slog.Logger
@@ -156,48 +155,6 @@ func (e *Endpoint) find(c echo.Context) (a *projections.Authentication, err erro
 	}
 	e.Emit.View(func(s *projections.State) { a, err = command.FindAuthentication(s, organization, c.Param("id")) })
 	return a, err
-}
-
-// login is the body of a creation.
-type login struct {
-	Provider string `json:"provider"`
-	Username string `json:"username"`
-	Password string `json:"password"`
-}
-
-func (e *Endpoint) create(c echo.Context) error {
-	organization, err := e.organization(c)
-	if err != nil {
-		return err
-	}
-	var in login
-	if err := body.Decode(c.Request(), &in); err != nil {
-		return err
-	}
-	if in.Provider == "" || in.Username == "" || in.Password == "" {
-		return oauth.Invalid("provider, username and password are required")
-	}
-	p, secret, err := e.provider(organization, in.Provider)
-	if err != nil {
-		return err
-	}
-	ctx, id := c.Request().Context(), events.NewUUID()
-	t, err := e.client.login(ctx, p, secret, in.Username, in.Password)
-	if err != nil {
-		return e.explain(p, err)
-	}
-	closed, err := e.safe.first(ctx, id, t)
-	if err != nil {
-		return err
-	}
-	if err := manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
-		return command.AddAuthentication(s, organization, id, p.Name, closed, t.expiresAt)
-	}); err != nil {
-		return err
-	}
-	return manage.JSON(c, http.StatusCreated, authentication{
-		ID: id, Provider: p.Name, AccessToken: t.Access, RefreshToken: t.Refresh, ExpiresAt: t.expiresAt, Active: true,
-	})
 }
 
 // provider finds a provider and opens its secret.

@@ -52,9 +52,10 @@ func (c *client) close() {
 }
 
 // login gets tokens for a username and password (RFC 6749 section 4.3), which
-// are sent to the provider and kept nowhere.
-func (c *client) login(ctx context.Context, p *projections.Provider, secret, username, password string) (tokens, error) {
-	return c.tokens(ctx, p, secret, "", url.Values{"grant_type": {"password"}, "username": {username}, "password": {password}})
+// are sent to the provider and kept nowhere. key names the login, as in refresh;
+// empty: it has no name.
+func (c *client) login(ctx context.Context, p *projections.Provider, secret, username, password, key string) (tokens, error) {
+	return c.tokens(ctx, p, secret, key, url.Values{"grant_type": {"password"}, "username": {username}, "password": {password}})
 }
 
 // refresh gets new tokens (RFC 6749 section 6). A provider that gives no new

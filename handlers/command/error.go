@@ -20,6 +20,8 @@ const (
 	KindConflict                           // someone else changed it meanwhile
 	KindPrecondition                       // If-Match names another revision
 	KindThrottled                          // too many failures from this pair
+	KindKeyReused                          // the Idempotency-Key stands for another request
+	KindGone                               // it was there, and is not any more
 )
 
 // Error is a refusal. Message is written for the caller and names no secret.

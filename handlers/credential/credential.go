@@ -14,43 +14,31 @@
 package credential
 
 import (
-	"crypto/rand"
 	"hash/crc32"
 	"math/big"
 	"strings"
-
-	"github.com/grantlog/grantlog/events"
 )
 
 const (
 	secretPrefix   = "secret_"
 	clientIDPrefix = "app_"
 
-	secretBytes   = 32 // 256 bits
-	secretDigits  = 43 // 62^43 > 2^256
-	checkDigits   = 6  // 62^6 > 2^32
-	clientIDBytes = 16
-	clientDigits  = 16 // 95 bits
+	secretDigits = 43 // 62^43 > 2^256, which are the bits of a secret
+	checkDigits  = 6  // 62^6 > 2^32
+	clientDigits = 16 // 95 bits
 
 	alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 // NewSecret returns a client secret of 256 random bits.
-func NewSecret() string {
-	body := base62(randomNumber(secretBytes), secretDigits)
-	return secretPrefix + body + SecretChecksum(body)
-}
+func NewSecret() string { return NewRoot().Secret() }
 
 // NewClientID returns a random OAuth client_id: app_ and 16 base62 characters.
-func NewClientID() string {
-	return clientIDPrefix + base62(randomNumber(clientIDBytes), clientDigits)
-}
+func NewClientID() string { return NewRoot().ClientID() }
 
 // NewServiceClientID returns a random client_id for a credential of a service:
 // svc_ and 16 base62 characters.
-func NewServiceClientID() string {
-	return events.ServiceClientPrefix + base62(randomNumber(clientIDBytes), clientDigits)
-}
+func NewServiceClientID() string { return NewRoot().ServiceClientID() }
 
 // SecretChecksum returns the last six characters of a secret, computed from
 // the 43 in its middle.
@@ -71,12 +59,6 @@ func LooksLikeSecret(s string) bool {
 		}
 	}
 	return SecretChecksum(body[:secretDigits]) == body[secretDigits:]
-}
-
-func randomNumber(bytes int) *big.Int {
-	b := make([]byte, bytes)
-	rand.Read(b)
-	return new(big.Int).SetBytes(b)
 }
 
 // base62 writes the low digits of n, padded with zeros.

@@ -29,6 +29,9 @@ type Meta struct {
 	Actor       events.Actor
 	Correlation string // the request's id
 	Causation   string // the causing event's id, if one did
+	// Request makes the decision count once; nil without an Idempotency-Key.
+	// Do then also returns the refusals of command.Once.
+	Request *events.RequestKeyed
 }
 
 // Decide makes a decision on a state that must not be kept. It may run more
@@ -74,7 +77,9 @@ func (e *Emitter) attempt(ctx context.Context, meta Meta, decide Decide) (events
 	started := e.now()
 	var decision command.Decision
 	var err error
-	e.follower.View(func(s *projections.State) { decision, err = decide(s, started) })
+	e.follower.View(func(s *projections.State) {
+		decision, err = command.Once(s, started, meta.Request, func() (command.Decision, error) { return decide(s, started) })
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,7 @@
 package enroll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,6 +48,7 @@ func New(c Config) *Office { return &Office{Config: c, turn: make(chan struct{},
 
 // Person is a user to be.
 type Person struct {
+	ID           string // empty: a new one
 	Organization string
 	Email        string
 	Password     string // empty: no login by password
@@ -55,10 +57,10 @@ type Person struct {
 }
 
 // Create makes a user and returns its id. Errors are *command.Error,
-// password.ErrBusy, and those of the log and the bucket.
+// password.ErrBusy, command.ErrRepeated, and those of the log and the bucket.
 func (o *Office) Create(ctx context.Context, meta emit.Meta, p Person) (id string, at events.Position, err error) {
 	in := command.NewUser{
-		Organization: p.Organization, ID: events.NewUUID(),
+		Organization: p.Organization, ID: cmp.Or(p.ID, events.NewUUID()),
 		Profile: events.UserProfile{Handle: personal.NewHandle(), Role: p.Role, SiteID: p.SiteID},
 	}
 	if err := check(p, in.Profile); err != nil {
@@ -135,7 +137,9 @@ func (o *Office) give(ctx context.Context, meta emit.Meta, organization, email s
 		}
 		if !prepared {
 			// What is refused already leaves no trace.
-			o.Emit.View(func(s *projections.State) { _, err = decide(s, lookup) })
+			o.Emit.View(func(s *projections.State) {
+				_, err = command.Once(s, o.Emit.Now(), meta.Request, func() (command.Decision, error) { return decide(s, lookup) })
+			})
 			if errors.Is(err, command.ErrMoved) {
 				continue
 			}
@@ -164,11 +168,11 @@ func (o *Office) lookup(ctx context.Context, organization, email string) (l comm
 	return l, err
 }
 
-// certain reports whether an error says that nothing was appended: a refusal,
-// or a failure of what comes before.
+// certain reports whether an error says that nothing was appended: a refusal, a
+// repetition, or a failure of what comes before.
 func certain(err error) bool {
 	var refusal *command.Error
-	return errors.As(err, &refusal) || errors.Is(err, erasable.ErrUnavailable)
+	return errors.As(err, &refusal) || errors.Is(err, command.ErrRepeated) || errors.Is(err, erasable.ErrUnavailable)
 }
 
 // undoTimeout bounds what is done for a request that is over.

@@ -1,6 +1,7 @@
 // Package manage owns what the endpoints of management have in common: how a
-// write of the caller is recorded, answers that no cache keeps, and lists that
-// go over one organization or all of them.
+// write of the caller is recorded, how one that makes something is repeated,
+// answers that no cache keeps, and lists that go over one organization or all
+// of them.
 package manage
 
 import (

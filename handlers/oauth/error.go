@@ -55,6 +55,8 @@ var table = map[command.Kind]row{
 	command.KindConflict:           {http.StatusConflict, "conflict", ""},
 	command.KindPrecondition:       {http.StatusPreconditionFailed, "precondition_failed", ""},
 	command.KindThrottled:          {http.StatusTooManyRequests, CodeUnavailable, ""},
+	command.KindKeyReused:          {http.StatusUnprocessableEntity, CodeInvalidRequest, ""},
+	command.KindGone:               {http.StatusGone, "gone", ""},
 }
 
 func fromCommand(e *command.Error) *Error {

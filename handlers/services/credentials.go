@@ -8,7 +8,6 @@ import (
 
 	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
-	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/page"
@@ -75,25 +74,42 @@ func (e *Endpoint) addCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := body.DecodeOptional(c.Request(), new(struct{})); err != nil {
+	var in struct{}
+	if err := body.DecodeOptional(c.Request(), &in); err != nil {
 		return err
 	}
-	clientID, secret := credential.NewServiceClientID(), credential.NewSecret()
-	err = e.act(c, organization, func(s *projections.State, target command.Target) (command.Decision, error) {
-		return command.AddCredential(s, target, clientID, e.Hash(secret))
-	})
+	made, err := e.Repeats.Begin(c, in)
 	if err != nil {
 		return err
 	}
-	s, err := e.shown(organization, c.Param("uuid"))
+	defer made.End()
+	err = made.Record(c, e.decide(c, organization, func(s *projections.State, target command.Target) (command.Decision, error) {
+		return command.AddCredential(s, target, made.ServiceClientID(), e.Hash(made.Secret()))
+	}))
 	if err != nil {
 		return err
+	}
+	answer := client{UUID: c.Param("uuid"), ClientID: made.ServiceClientID(), ClientSecret: made.Secret()}
+	if answer.CreatedAt, err = e.added(organization, answer.UUID, answer.ClientID); err != nil {
+		if made.Repeated {
+			err = made.Gone(c)
+		}
+		return err
+	}
+	return manage.JSON(c, http.StatusCreated, answer)
+}
+
+// added is when a service was given a credential, as the log shows it now.
+func (e *Endpoint) added(organization, uuid, clientID string) (time.Time, error) {
+	s, err := e.shown(organization, uuid)
+	if err != nil {
+		return time.Time{}, err
 	}
 	added, ok := s.Credential(clientID)
 	if !ok {
-		return emit.ErrContended
+		return time.Time{}, emit.ErrContended
 	}
-	return manage.JSON(c, http.StatusCreated, client{UUID: s.ID, ClientID: clientID, ClientSecret: secret, CreatedAt: added.CreatedAt})
+	return added.CreatedAt, nil
 }
 
 func (e *Endpoint) removeCredential(c echo.Context) error {

@@ -29,6 +29,7 @@ type Endpoint struct {
 	Emit    *emit.Emitter
 	AsOf    *asof.Reader
 	Cursors *page.Cursors
+	Repeats *manage.Repeats
 	// Hash is the keyed digest of client secrets.
 	Hash func(secret string) events.SecretDigest
 }
@@ -68,14 +69,19 @@ func find(s *projections.State, organization, uuid string) (*projections.Service
 
 // act runs a command on the service that a request names.
 func (e *Endpoint) act(c echo.Context, organization string, decide func(*projections.State, command.Target) (command.Decision, error)) error {
+	return manage.Record(c, e.Emit, e.decide(c, organization, decide))
+}
+
+// decide runs a decision on the service that a request names.
+func (e *Endpoint) decide(c echo.Context, organization string, decide func(*projections.State, command.Target) (command.Decision, error)) emit.Decide {
 	held := authn.From(c).Scopes
-	return manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
+	return func(s *projections.State, _ time.Time) (command.Decision, error) {
 		service, err := find(s, organization, c.Param("uuid"))
 		if err != nil {
 			return command.Decision{}, err
 		}
 		return decide(s, command.Target{Organization: service.Organization, ID: service.ID, Held: held})
-	})
+	}
 }
 
 // shown returns a service as the state has it; one that another write ended

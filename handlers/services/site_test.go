@@ -24,6 +24,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/credential"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/emit/emittest"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/services"
@@ -61,6 +62,7 @@ func newReplica(t *testing.T, env *journaltest.Env) *replica {
 	endpoint := &services.Endpoint{
 		AsOf: asof.New(asof.Config{Log: j, History: f.History(), View: f.View, Now: time.Now}),
 		Emit: r.Emitter, Hash: hash, Cursors: page.New([]byte("another key of a test")),
+		Repeats: manage.NewRepeats([]byte("a third key of a test"), r.Emitter),
 		Authn: authn.New(authn.Config{
 			View: r.View, CatchUp: r.CatchUp, Hash: hash, Now: time.Now,
 			Verify: func(string) ([]byte, error) { return nil, errors.New("only tokens of the log count here") },
@@ -98,8 +100,8 @@ func (r *replica) manager(organization string) string {
 	return token
 }
 
-// do sends JSON and returns the status and the object that is answered.
-func (r *replica) do(token, method, path string, body any) (status int, answer map[string]any) {
+// do sends JSON, with headers as names and values in turn, and returns the status and the object that is answered.
+func (r *replica) do(token, method, path string, body any, header ...string) (status int, answer map[string]any) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		r.t.Error(err)
@@ -111,6 +113,9 @@ func (r *replica) do(token, method, path string, body any) (status int, answer m
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		r.t.Error(err)

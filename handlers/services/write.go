@@ -47,21 +47,49 @@ func (e *Endpoint) create(c echo.Context) error {
 	if err := body.Decode(c.Request(), &in); err != nil {
 		return err
 	}
-	target := command.Target{Organization: authn.Home(c, organization), ID: events.NewUUID(), Held: authn.From(c).Scopes}
-	if in.UUID != nil {
-		target.ID = *in.UUID
+	made, err := e.Repeats.Begin(c, in)
+	if err != nil {
+		return err
 	}
-	err = manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
-		return command.CreateService(s, target, in.chosen())
+	defer made.End()
+	target := func() command.Target {
+		t := command.Target{Organization: authn.Home(c, organization), ID: made.UUID(), Held: authn.From(c).Scopes}
+		if in.UUID != nil {
+			t.ID = *in.UUID
+		}
+		return t
+	}
+	err = made.Record(c, func(s *projections.State, _ time.Time) (command.Decision, error) {
+		return command.CreateService(s, target(), in.chosen())
 	})
 	if err != nil {
 		return err
 	}
-	if _, err := e.shown(target.Organization, target.ID); err != nil {
-		return emit.ErrContended
+	service, err := e.made(c, made, target())
+	if err != nil {
+		return err
 	}
-	c.Response().Header().Set(echo.HeaderLocation, "/oauth/services/"+target.ID)
-	return e.show(c, http.StatusCreated, target.Organization, target.ID)
+	c.Response().Header().Set(echo.HeaderLocation, "/oauth/services/"+service.ID)
+	return answer(c, http.StatusCreated, service)
+}
+
+// made returns a service as the answer to its creation shows it: for a repeated
+// request, as the first answer did.
+func (e *Endpoint) made(c echo.Context, m *manage.Creation, t command.Target) (*projections.Service, error) {
+	s, err := e.shown(t.Organization, t.ID)
+	switch {
+	case err != nil && m.Repeated:
+		return nil, m.Gone(c)
+	case err != nil:
+		return nil, emit.ErrContended
+	case !m.Repeated || s.Changed <= m.At:
+		return s, nil
+	}
+	moment, err := e.AsOf.At(c.Request().Context(), m.At)
+	if err != nil {
+		return nil, err
+	}
+	return view(moment.View, t.Organization, t.ID)
 }
 
 // update changes settings first and turns authentication off last: what is

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -43,7 +41,7 @@ func (e *Endpoint) refresh(c echo.Context, now time.Time, client command.Client,
 	if err != nil {
 		return Granted{}, err
 	}
-	key, err := idempotencyKey(c.Request())
+	key, err := oauth.IdempotencyKey(c.Request())
 	if err != nil {
 		return Granted{}, err
 	}
@@ -75,23 +73,6 @@ func (e *Endpoint) meet(ctx context.Context, token string, digest events.TokenDi
 		return nil
 	}
 	return e.Emit.CatchUp(ctx)
-}
-
-// maxIdempotencyKey bounds the header's value, in bytes.
-const maxIdempotencyKey = 255
-
-// idempotencyKey reads the Idempotency-Key header. Its value is any printable
-// text: what it means is known to the client alone.
-func idempotencyKey(r *http.Request) (string, error) {
-	values := r.Header.Values("Idempotency-Key")
-	if len(values) == 0 {
-		return "", nil
-	}
-	unprintable := func(c rune) bool { return c < 0x20 || c > 0x7e }
-	if len(values) > 1 || values[0] == "" || len(values[0]) > maxIdempotencyKey || strings.ContainsFunc(values[0], unprintable) {
-		return "", oauth.Invalid("The Idempotency-Key must be one value of 1 to 255 printable characters")
-	}
-	return values[0], nil
 }
 
 // descends reports whether the log shows a grant's refresh token as one of a

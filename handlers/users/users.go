@@ -38,6 +38,7 @@ type Endpoint struct {
 	Cursors *page.Cursors
 	People  *personal.Directory
 	Office  *enroll.Office
+	Repeats *manage.Repeats
 }
 
 // Scopes that open the endpoints.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
@@ -53,12 +54,41 @@ func (e *Endpoint) create(c echo.Context) error {
 		}
 		p.Password = *in.Password
 	}
-	id, at, err := e.Office.Create(c.Request().Context(), metaOf(c), p)
-	if err := e.note(c, at, err); err != nil {
+	made, err := e.Repeats.Begin(c, in)
+	if err != nil {
 		return err
 	}
+	defer made.End()
+	var at events.Position
+	if !made.Repeated {
+		p.ID = made.UUID()
+		_, at, err = e.Office.Create(c.Request().Context(), made.Meta(c), p)
+	}
+	if err := made.Settle(c, at, err); err != nil {
+		return err
+	}
+	return e.made(c, made, p.Organization, made.UUID())
+}
+
+// made answers with a user that was created: for a repeated request, as the
+// first answer did. Of a deleted one nothing is left to answer with.
+func (e *Endpoint) made(c echo.Context, m *manage.Creation, organization, id string) error {
+	view := e.Emit.View
+	if m.Repeated {
+		u, err := find(view, organization, id)
+		if err != nil {
+			return m.Gone(c)
+		}
+		if u.Revision > m.At {
+			moment, err := e.AsOf.At(c.Request().Context(), m.At)
+			if err != nil {
+				return err
+			}
+			view = moment.View
+		}
+	}
 	c.Response().Header().Set(echo.HeaderLocation, "/oauth/users/"+id)
-	return e.show(c, http.StatusCreated, e.Emit.View, p.Organization, id)
+	return e.show(c, http.StatusCreated, view, organization, id)
 }
 
 // update changes the profile first and ends tokens last: what is refused, or
