@@ -28,11 +28,13 @@ bench:
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
-# Members of clusters are killed, frozen and deposed under load, each for a
-# minute, and what clients were told is checked. FAULTS=10m for longer.
+# Members of clusters are killed, frozen, parted, damaged and deposed under
+# load, each for a minute, and what clients were told is checked. FAULTS=10m for
+# longer; FAULTS_SEED=… for the same faults at the same moments again.
 FAULTS ?= 1m
+FAULTS_SEED ?=
 cluster:
-	GRANTLOG_FAULTS=$(FAULTS) go test -count=1 -timeout 2h -v -run '^TestFaults$$' ./cmd/grantlog
+	GRANTLOG_FAULTS=$(FAULTS) GRANTLOG_FAULTS_SEED=$(FAULTS_SEED) go test -count=1 -timeout 4h -v -run '^TestFaults$$' ./cmd/grantlog
 
 run:
 	go run ./cmd/grantlog serve $(ARGS)

@@ -73,7 +73,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 // fill takes all the space there is and returns the file that holds it.
-func fill(t *testing.T, dir string) string {
+func fill(t testing.TB, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")
 	f, err := os.Create(path)

@@ -98,7 +98,12 @@ func (s *server) start() {
 // ready waits until the server that was launched is ready.
 func (s *server) ready() {
 	s.t.Helper()
-	s.eventually("the server is ready", func() bool {
+	s.readyWithin(patience)
+}
+
+func (s *server) readyWithin(atMost time.Duration) {
+	s.t.Helper()
+	s.within(atMost, "the server is ready", func() bool {
 		select {
 		case <-s.run.exited:
 			s.t.Fatalf("the server ended: %v\n%s", s.run.cmd.ProcessState, s.out.tail())

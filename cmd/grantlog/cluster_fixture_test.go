@@ -14,7 +14,10 @@ import (
 type cluster struct {
 	t       testing.TB
 	members []*server
-	key     string // the flag that names the master key
+	listens []string // --cluster-listen of each
+	key     string   // the flag that names the master key
+	links   *links   // nil: members reach each other as they please
+	disk    string   // that the last member alone uses; empty: it has none
 }
 
 // prepareCluster makes the members of a cluster that do not run yet. They know
@@ -25,18 +28,18 @@ func prepareCluster(t testing.TB, args ...string) *cluster {
 	rand.Read(key)
 	keyFile := writeFile(t, "master.key", base64.StdEncoding.EncodeToString(key))
 	c := &cluster{t: t, key: "--master-key-file=" + keyFile}
-	var listens, routes []string
+	var routes []string
 	for range 3 {
 		s := prepare(t)
 		s.base = &http.Transport{MaxIdleConnsPerHost: 64}
 		c.members = append(c.members, s)
-		listens = append(listens, freeAddress(t))
-		routes = append(routes, "nats://"+listens[len(listens)-1])
+		c.listens = append(c.listens, freeAddress(t))
+		routes = append(routes, "nats://"+c.listens[len(c.listens)-1])
 	}
 	for i, s := range c.members {
 		s.args = append([]string{
 			"--issuer", c.members[0].issuer(), c.key, "--cluster-name", "test",
-			"--cluster-listen", listens[i], "--cluster-routes", strings.Join(routes, ","),
+			"--cluster-listen", c.listens[i], "--cluster-routes", strings.Join(routes, ","),
 		}, args...)
 	}
 	return c
@@ -63,6 +66,19 @@ func (c *cluster) ready() {
 	}
 }
 
+// recovered is ready for a cluster, or a member, that was hit by a fault.
+func (c *cluster) recovered() {
+	c.t.Helper()
+	for _, s := range c.members {
+		s.recovered()
+	}
+}
+
+func (s *server) recovered() {
+	s.t.Helper()
+	s.readyWithin(recovery)
+}
+
 // administrator returns the credentials of the one administrator.
 func (c *cluster) administrator() application {
 	c.t.Helper()
@@ -82,7 +98,7 @@ func (c *cluster) administrator() application {
 // of them is behind. Beacons may move it at any time.
 func (c *cluster) settled() (position uint64) {
 	c.t.Helper()
-	c.members[0].eventually("all members show one position", func() bool {
+	c.members[0].within(recovery, "all members show one position", func() bool {
 		shown := map[uint64]bool{}
 		for _, s := range c.members {
 			if s.run != nil {

@@ -77,12 +77,11 @@ func perTokenAndMember(ops []porcupine.Operation) [][]porcupine.Operation {
 }
 
 // check judges what was recorded.
-func (h *history) check(t testing.TB) {
+func (h *history) check(t testing.TB) (bad int) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	parts := perTokenAndMember(h.ops)
-	bad := 0
 	for _, part := range parts {
 		if !porcupine.CheckOperations(tokenModel, part) {
 			if bad++; bad <= 3 {
@@ -91,4 +90,5 @@ func (h *history) check(t testing.TB) {
 		}
 	}
 	t.Logf("%d operations in %d histories, %d not linearizable", len(h.ops), len(parts), bad)
+	return bad
 }

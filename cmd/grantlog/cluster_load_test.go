@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -16,23 +18,30 @@ import (
 // load is clients that use tokens through a balancer, which sends requests to
 // members that were not told to stop, and note what they are told.
 type load struct {
-	t       testing.TB
-	members []*server
-	app     application
-	down    []atomic.Bool // told to stop
-	history *history
-	done    atomic.Bool
-	workers sync.WaitGroup
+	t        testing.TB
+	members  []*server
+	app      application
+	down     []atomic.Bool // told to stop
+	stalest  time.Duration // --max-staleness of the members
+	history  *history
+	families *families // nil: nobody refreshes
+	done     atomic.Bool
+	workers  sync.WaitGroup
 
 	mu      sync.Mutex
 	tokens  []*trackedToken // in use
+	told    []told          // what was acknowledged
 	issued  int
 	asked   int
 	cut     int      // connections that ended without an answer
-	refused []string // other answers than 200
+	failed  int      // other answers than were hoped for
+	refused []string // the first of them
 	slowest time.Duration
 	stale   time.Duration // the oldest truth that a read without Consistency-Token told
 }
+
+// told is an event that a client was told of.
+type told struct{ event, jti string }
 
 // trackedToken is a token and what its clients know.
 type trackedToken struct {
@@ -48,12 +57,26 @@ const (
 	tokensInUse = 12
 	readsEach   = 40 // of a token, before another one takes its place
 
+	refusalsKept = 50
+	refusedPause = 10 * time.Millisecond
+
+	// recovery bounds how long a cluster may take to be whole again: elections,
+	// new connections, what a member missed. It is no claim about speed.
+	recovery = 2 * time.Minute
+
 	maxStaleness = 10 * time.Second // the default of --max-staleness
 )
 
-// startLoad sets clients to work until stop.
-func startLoad(t testing.TB, members []*server, app application) *load {
-	l := &load{t: t, members: members, app: app, down: make([]atomic.Bool, len(members)), history: newHistory()}
+// newLoad makes clients of an application. Who starts the load may change it
+// first.
+func newLoad(t testing.TB, members []*server, app application) *load {
+	return &load{
+		t: t, members: members, app: app, down: make([]atomic.Bool, len(members)), stalest: maxStaleness, history: newHistory(),
+	}
+}
+
+// start sets the clients to work until stop.
+func (l *load) start() {
 	for range loadWorkers {
 		l.workers.Go(func() {
 			for !l.done.Load() {
@@ -61,40 +84,46 @@ func startLoad(t testing.TB, members []*server, app application) *load {
 			}
 		})
 	}
-	return l
+	if l.families != nil {
+		l.workers.Go(func() {
+			for !l.done.Load() {
+				l.families.run(&l.done)
+			}
+		})
+	}
 }
 
 // stop ends the work and judges it.
-func (l *load) stop() {
+func (l *load) stop() (bad int) {
 	l.t.Helper()
 	l.done.Store(true)
 	l.workers.Wait()
-	l.t.Logf("%d requests, %d cut off, %d refused, slowest %v, stalest read %v", l.asked, l.cut, len(l.refused), l.slowest, l.stale)
-	if l.stale > maxStaleness {
+	l.t.Logf("%d requests, %d cut off, %d refused, slowest %v, stalest read %v", l.asked, l.cut, l.failed, l.slowest, l.stale)
+	if l.stale > l.stalest {
 		l.t.Errorf("a read without Consistency-Token was %v old", l.stale)
 	}
-	l.history.check(l.t)
+	if bad = l.history.check(l.t); l.families != nil {
+		bad += l.families.check(l.t)
+	}
+	return bad
 }
 
 // more waits until some requests more were answered.
 func (l *load) more() {
 	l.t.Helper()
 	began := l.answered()
-	l.members[0].eventually("there was more load", func() bool { return l.answered() > began+200 })
+	l.members[0].within(recovery, "there was more load", func() bool { return l.answered() > began+200 })
 }
 
 func (l *load) answered() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.asked - l.cut - len(l.refused)
+	return l.asked - l.cut - l.failed
 }
 
 // step does one thing to one token, on one member.
 func (l *load) step() {
-	member := rand.N(len(l.members))
-	if l.down[member].Load() {
-		return
-	}
+	member := l.member()
 	l.mu.Lock()
 	var token *trackedToken
 	if len(l.tokens) == tokensInUse {
@@ -126,6 +155,7 @@ func (l *load) issue(member int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.issued++
+	l.told = append(l.told, told{"token.issued", jtiOf(l.t, got.AccessToken)})
 	if len(l.tokens) < tokensInUse {
 		l.tokens = append(l.tokens, &trackedToken{number: l.issued, value: got.AccessToken, known: written})
 	}
@@ -144,6 +174,7 @@ func (l *load) revoke(member int, token *trackedToken) {
 	token.known = written
 	if token.revoked.IsZero() {
 		token.revoked = time.Now()
+		l.told = append(l.told, told{"token.revoked", jtiOf(l.t, token.value)})
 	}
 	l.mu.Unlock()
 	l.history.add(op, call, ret, false)
@@ -174,9 +205,23 @@ func (l *load) readPlain(member int, token *trackedToken) {
 	}
 }
 
-// post sends a form. It returns the body and Consistency-Token of a 200.
+// post sends a form of the application. It returns the body and
+// Consistency-Token of a 200.
 func (l *load) post(member int, path, known string, pairs ...string) (body []byte, written string) {
-	form := url.Values{"client_id": {l.app.ClientID}, "client_secret": {l.app.ClientSecret}}
+	var opts []option
+	if known != "" {
+		opts = append(opts, header("Consistency-Token", known))
+	}
+	pairs = append(pairs, "client_id", l.app.ClientID, "client_secret", l.app.ClientSecret)
+	if status, body, written := l.request(member, path, pairs, opts...); status == http.StatusOK {
+		return body, written
+	}
+	return nil, ""
+}
+
+// request sends a form and counts the answer. Status 0 is none.
+func (l *load) request(member int, path string, pairs []string, opts ...option) (status int, body []byte, written string) {
+	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
@@ -184,30 +229,65 @@ func (l *load) post(member int, path, known string, pairs ...string) (body []byt
 	r, err := http.NewRequest(http.MethodPost, s.issuer()+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		l.t.Error(err)
-		return nil, ""
+		return 0, nil, ""
 	}
 	r.Header.Set("Content-Type", formType)
-	if known != "" {
-		r.Header.Set("Consistency-Token", known)
+	for _, o := range opts {
+		o(r)
 	}
-	began, status := time.Now(), 0
-	resp, err := (&http.Client{Transport: s.base, Timeout: patience}).Do(r)
+	began := time.Now()
+	resp, err := (&http.Client{Transport: s.base, Timeout: recovery}).Do(r)
 	if err == nil {
-		status = resp.StatusCode
+		status, written = resp.StatusCode, resp.Header.Get("Consistency-Token")
 		body, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
 	}
+	took := time.Since(began)
+	if err != nil {
+		status = 0
+	}
+	l.count(status, took, path, body)
+	if status == 0 || status >= http.StatusInternalServerError {
+		<-time.After(refusedPause) // as a client does that was told to come again
+	}
+	return status, body, written
+}
+
+func (l *load) count(status int, took time.Duration, path string, body []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked++
 	switch {
-	case err != nil:
+	case status == 0:
 		l.cut++
-	case status != http.StatusOK:
-		l.refused = append(l.refused, path+": "+resp.Status+" "+string(body))
+	case status == http.StatusOK:
+		l.slowest = max(l.slowest, took)
 	default:
-		l.slowest = max(l.slowest, time.Since(began))
-		return body, resp.Header.Get("Consistency-Token")
+		if l.failed++; l.failed <= refusalsKept {
+			l.refused = append(l.refused, fmt.Sprintf("%s: %d %s", path, status, body))
+		}
 	}
-	return nil, ""
+}
+
+// member is where the balancer sends a request.
+func (l *load) member() int {
+	for {
+		if member := rand.N(len(l.members)); !l.down[member].Load() {
+			return member
+		}
+	}
+}
+
+// jtiOf reads the name of a JWT.
+func jtiOf(t testing.TB, token string) string {
+	t.Helper()
+	var claims struct{ JTI string }
+	if _, payload, ok := strings.Cut(token, "."); ok {
+		payload, _, _ = strings.Cut(payload, ".")
+		if b, err := base64.RawURLEncoding.DecodeString(payload); err == nil && json.Unmarshal(b, &claims) == nil && claims.JTI != "" {
+			return claims.JTI
+		}
+	}
+	t.Errorf("%q is not a token", token)
+	return ""
 }

@@ -11,7 +11,8 @@ func TestRollingRestart(t *testing.T) {
 	app := c.members[0].create(c.members[0].token(c.administrator()))
 	c.settled()
 
-	l := startLoad(t, c.members, app)
+	l := newLoad(t, c.members, app)
+	l.start()
 	for i, s := range c.members {
 		l.down[i].Store(true)
 		s.restart()

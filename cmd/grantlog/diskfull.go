@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,11 +63,27 @@ func (e *embeddedNATS) relaunch() bool {
 		return false
 	}
 	e.land()
+	if err := forgetIndexes(storeDir(e.dir)); err != nil {
+		e.log.Error("the embedded NATS does not start again", "error", err)
+		return false
+	}
 	if err := e.launch(); err != nil {
 		e.log.Error("the embedded NATS does not start again", "error", err)
 		return false
 	}
 	return true
+}
+
+// forgetIndexes makes the next server read all of its files. An index tells what
+// the last one believed that it had written, the half record at which the disk
+// was full among it; what was acknowledged is found without.
+func forgetIndexes(store string) error {
+	return filepath.WalkDir(store, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "index.db" {
+			err = os.Remove(path)
+		}
+		return err
+	})
 }
 
 // hasRoom tries what the server needs: to write and sync.

@@ -113,14 +113,24 @@ func (n *natsCluster) connect(user, password string, opts ...nats.Option) *nats.
 	return nc
 }
 
-// startReplicas runs three replicas on the cluster, each with a data directory
-// of its own, and waits until they are ready.
-func (n *natsCluster) startReplicas(args ...string) *cluster {
+// prepareReplicas makes three replicas on the cluster that do not run yet, each
+// with a data directory of its own.
+func (n *natsCluster) prepareReplicas(args ...string) *cluster {
 	n.t.Helper()
 	c := prepareCluster(n.t)
 	for _, s := range c.members {
 		s.args = append([]string{"--issuer", c.members[0].issuer(), c.key}, args...)
 		s.env = []string{n.setting()}
+	}
+	return c
+}
+
+// startReplicas runs three replicas on the cluster and waits until they are
+// ready.
+func (n *natsCluster) startReplicas(args ...string) *cluster {
+	n.t.Helper()
+	c := n.prepareReplicas(args...)
+	for _, s := range c.members {
 		s.launch()
 	}
 	c.ready()

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -19,10 +21,28 @@ type natsLogger struct {
 
 var _ server.Logger = (*natsLogger)(nil)
 
+// routine are warnings that every start or stop of a member gives, and every
+// start after a crash. What they may lead to, grantlog says itself.
+var routine = []string{
+	"Waiting for routing to be established",
+	"JetStream has not established contact with a meta leader",
+	"Metalayer blocking snapshot",
+	"Stream state outdated",
+	"Recovering stream state from index errored",
+}
+
 func (l *natsLogger) Noticef(format string, v ...any) { l.log.Debug(natsText(format, v)) }
 func (l *natsLogger) Debugf(format string, v ...any)  { l.log.Debug(natsText(format, v)) }
 func (l *natsLogger) Tracef(format string, v ...any)  { l.log.Debug(natsText(format, v)) }
-func (l *natsLogger) Warnf(format string, v ...any)   { l.log.Warn(natsText(format, v)) }
+
+func (l *natsLogger) Warnf(format string, v ...any) {
+	text := natsText(format, v)
+	if slices.ContainsFunc(routine, func(words string) bool { return strings.Contains(text, words) }) {
+		l.log.Debug(text)
+		return
+	}
+	l.log.Warn(text)
+}
 
 func (l *natsLogger) Errorf(format string, v ...any) {
 	l.log.Error(natsText(format, v))

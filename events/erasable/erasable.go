@@ -94,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("erasable: %w", err)
 	}
 	want := config(max(1, cfg.Replicas))
-	for {
+	for told := false; ; told = true {
 		stream, err := ensure(ctx, js, want)
 		if err == nil {
 			return &Store{js, stream}, assert(want, stream.CachedInfo().Config)
@@ -103,7 +103,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		if errors.As(err, &api) && api.Code < 500 {
 			return nil, fmt.Errorf("erasable: %w", err)
 		}
-		cfg.Logger.Info("waiting for the bucket", "bucket", Bucket, "err", err)
+		if !told {
+			cfg.Logger.Info("waiting for the bucket", "bucket", Bucket, "err", err)
+		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():

@@ -28,4 +28,8 @@ func (p *pause) wait(ctx context.Context) bool {
 	}
 }
 
+// first reports that nothing was waited for yet: what is tried again and again
+// is told once.
+func (p *pause) first() bool { return p.next == minPause }
+
 func (p *pause) reset() { p.next = minPause }

@@ -93,7 +93,9 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jets
 		if hopeless(err) {
 			return nil, fmt.Errorf("journal: stream %s: %w", StreamName, err)
 		}
-		cfg.Logger.Info("waiting for the stream", "stream", StreamName, "err", err)
+		if pause.first() {
+			cfg.Logger.Info("waiting for the stream", "stream", StreamName, "err", err)
+		}
 		if !pause.wait(ctx) {
 			return nil, fmt.Errorf("%w: stream %s: %w", ErrUnavailable, StreamName, err)
 		}

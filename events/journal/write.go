@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -84,7 +85,11 @@ func (t *attempts) run(ctx context.Context) (events.Position, error) {
 		case t.lost && waited >= t.j.cfg.SettleTimeout, !t.lost && waited >= absentTimeout:
 			return t.settle(ctx, err)
 		}
-		t.j.log.Warn("append is tried again", "subject", t.w.subject, "commit", t.w.commit, "err", err)
+		level := slog.LevelDebug
+		if pause.first() {
+			level = slog.LevelWarn
+		}
+		t.j.log.Log(ctx, level, "append is tried again", "subject", t.w.subject, "commit", t.w.commit, "err", err)
 		pause.wait(ctx)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -34,9 +35,11 @@ type protocolBody struct {
 
 // ErrorHandler writes every error of every endpoint. Errors that match one of
 // unavailable mean that the log or this replica's view of it failed: they are
-// answered 503, as is a request that ran out of time waiting for the log.
+// answered 503, as is a request that ran out of time waiting for the log; now
+// and then one of them is logged.
 // Anything unknown is logged and answered as server_error, without details.
 func ErrorHandler(log *slog.Logger, unavailable ...error) echo.HTTPErrorHandler {
+	var refused refusals
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
 			return
@@ -46,7 +49,9 @@ func ErrorHandler(log *slog.Logger, unavailable ...error) echo.HTTPErrorHandler 
 		case answer.Status == http.StatusInternalServerError:
 			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "error", err)
 		case answer.Status == http.StatusServiceUnavailable:
-			log.Warn("request refused", "method", c.Request().Method, "route", c.Path(), "error", err)
+			if unlogged, logged := refused.tell(time.Now()); logged {
+				log.Warn("request refused", "method", c.Request().Method, "route", c.Path(), "error", err, "unlogged", unlogged)
+			}
 		}
 		if err := write(c, answer); err != nil {
 			log.Debug("error answer not delivered", "error", err)
