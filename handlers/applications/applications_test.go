@@ -13,6 +13,7 @@ import (
 
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
+	"github.com/grantlog/grantlog/handlers/emit/emittest"
 )
 
 const collection = "/oauth/applications"
@@ -211,6 +212,7 @@ func TestAWriteIsReadOnAnotherReplica(t *testing.T) {
 
 func TestWithoutTheLogWritesAreRefused(t *testing.T) {
 	l := newLog(t)
+	l.journal = emittest.Impatient
 	r := l.replica()
 	admin := r.administrator()
 	app := r.create(admin, object{"name": "Before"})

@@ -41,7 +41,8 @@ var hash = credential.NewHasher([]byte("a key of a test")).Digest
 // log is a log with one administrator.
 type log struct {
 	*journaltest.Env
-	t *testing.T
+	t       *testing.T
+	journal func(*journal.Config) // changes those of its replicas; nil: nothing
 }
 
 // replica is one server on a log, with the endpoints and nothing else.
@@ -57,11 +58,11 @@ func newSite(t *testing.T) *replica {
 	return newLog(t).replica()
 }
 
-func newLog(t *testing.T) log { return log{journaltest.New(t), t} }
+func newLog(t *testing.T) log { return log{Env: journaltest.New(t), t: t} }
 
 func (l log) replica() *replica {
 	l.t.Helper()
-	r := &replica{t: l.t, Replica: emittest.New(l.t, l.Env, emittest.Config{Journal: emittest.Impatient})}
+	r := &replica{t: l.t, Replica: emittest.New(l.t, l.Env, emittest.Config{Journal: l.journal})}
 	j, f := r.Journal, r.Follower
 	quiet := slog.New(slog.DiscardHandler)
 	err := bootstrap.Admin(l.t.Context(), bootstrap.Config{Emit: r.Emitter, Hash: hash, Log: quiet}, filepath.Join(l.t.TempDir(), "admin.json"))
