@@ -19,7 +19,7 @@ func (r *replica) startMetrics() error {
 		return err
 	}
 	r.metrics = metrics.New(version())
-	r.site.observe = r.metrics.Commit
+	r.site.observe, r.site.damaged = r.metrics.Commit, r.metrics.Damage
 	r.meter = &http.Server{
 		Handler:           r.metrics.Handler(),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,

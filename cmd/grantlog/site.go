@@ -25,6 +25,7 @@ type site struct {
 	view     string        // directory to remove at the end; empty: none
 
 	observe func(journal.Commit) // told of every write; nil: nobody is
+	damaged func(journal.Damage) // told of every copy that failed a check
 }
 
 // openToServe opens a site for a server. It makes what a first start needs.

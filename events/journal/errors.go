@@ -36,6 +36,8 @@ var (
 type GapError struct {
 	Want events.Position // the record that must be there
 	Got  events.Position // the next or last one that is there; 0: none
+	// Server has the copy that was read; empty: it is not known.
+	Server string
 }
 
 func (e *GapError) Error() string {
@@ -47,6 +49,8 @@ func (e *GapError) Error() string {
 type DamageError struct {
 	Position events.Position
 	Reason   string // constant text: it never quotes the record
+	// Server has the copy that was read; empty: it is not known.
+	Server string
 }
 
 func (e *DamageError) Error() string {

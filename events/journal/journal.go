@@ -81,6 +81,15 @@ type Config struct {
 	SettleTimeout time.Duration
 	// Observe, if set, is called after every write. It must not block.
 	Observe func(Commit)
+	// Damaged, if set, is called when a server's copy of the log fails a
+	// check, before the place is read from another one. It must not block.
+	Damaged func(Damage)
+}
+
+// Damage is a place where a copy of the log is not what was written.
+type Damage struct {
+	Position events.Position
+	Server   string // that has the copy
 }
 
 // Commit describes one write, for metrics.

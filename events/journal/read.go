@@ -88,7 +88,11 @@ func (j *Journal) follow(ctx context.Context, r *reading) error {
 		case j.cfg.Conn.IsClosed():
 			return fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrConnectionClosed)
 		case isDamage(err):
-			j.log.Error("the log failed a check", "position", r.v.at.Position+1, "server", r.server, "again", suspect, "err", err)
+			d := r.blame(err)
+			j.log.Error("the log failed a check", "position", d.Position, "server", d.Server, "again", suspect, "err", err)
+			if j.cfg.Damaged != nil {
+				j.cfg.Damaged(d)
+			}
 			if suspect {
 				return err
 			}
@@ -105,6 +109,23 @@ func isDamage(err error) bool {
 	var gap *GapError
 	var damage *DamageError
 	return errors.As(err, &gap) || errors.As(err, &damage)
+}
+
+// blame names in an error the server that has the copy.
+func (r *reading) blame(err error) Damage {
+	d := Damage{Position: r.v.at.Position + 1, Server: r.server}
+	if d.Server == "" {
+		d.Server = r.j.cfg.Conn.ConnectedServerName()
+	}
+	var gap *GapError
+	var damage *DamageError
+	switch {
+	case errors.As(err, &gap):
+		d.Position, gap.Server = gap.Want, d.Server
+	case errors.As(err, &damage):
+		d.Position, damage.Server = damage.Position, d.Server
+	}
+	return d
 }
 
 // pass reads from a fresh consumer until something ends it.
@@ -164,6 +185,9 @@ func (r *reading) checkEnd(ctx context.Context) error {
 		return err
 	}
 	if last < r.v.at.Position || last < r.to {
+		if cluster := r.j.stream.CachedInfo().Cluster; cluster != nil {
+			r.server = cluster.Leader // it answered
+		}
 		return &GapError{Want: max(r.v.at.Position, r.to), Got: last}
 	}
 	return nil

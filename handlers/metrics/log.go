@@ -22,6 +22,14 @@ func (m *Metrics) makeLog() {
 		Namespace: namespace, Subsystem: "log", Name: "page_bytes",
 		Help: "Size of a page that was written.", Buckets: prometheus.ExponentialBuckets(256, 4, 7),
 	})
+	m.failedChecks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "log", Name: "failed_checks_total",
+		Help: "Places where a server's copy of the log was not what had been written. They are read again from another server.",
+	}, []string{"server"})
+	m.failedAt = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "log", Name: "failed_check_position",
+		Help: "Position of the last one in the copy of each server.",
+	}, []string{"server"})
 	m.retries = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "log", Name: "append_retries_total",
 		Help: "Publishes that were sent again because there was no answer.",
@@ -38,6 +46,12 @@ func (m *Metrics) Commit(c journal.Commit) {
 		m.pageEvents.Observe(float64(c.Events))
 		m.pageBytes.Observe(float64(c.Bytes))
 	}
+}
+
+// Damage counts a copy that failed a check; it is for journal.Config.Damaged.
+func (m *Metrics) Damage(d journal.Damage) {
+	m.failedChecks.WithLabelValues(d.Server).Inc()
+	m.failedAt.WithLabelValues(d.Server).Set(float64(d.Position))
 }
 
 func outcome(err error) string {

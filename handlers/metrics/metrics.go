@@ -2,8 +2,8 @@
 // route and status, writes to the log, and where its state stands.
 //
 // Everything is kept in a registry of its own. Labels take their values from
-// short lists that this server makes (routes, methods, outcomes); no id, name
-// or secret of anybody is ever one. A Metrics is safe for concurrent use, and
+// short lists that this server makes (routes, methods, outcomes) and from the
+// names of the NATS servers; no id, name or secret of a client is ever one. A Metrics is safe for concurrent use, and
 // nothing in it blocks.
 package metrics
 
@@ -33,6 +33,9 @@ type Metrics struct {
 	pageEvents prometheus.Histogram
 	pageBytes  prometheus.Histogram
 	retries    prometheus.Counter
+
+	failedChecks *prometheus.CounterVec // by server of NATS
+	failedAt     *prometheus.GaugeVec
 }
 
 // New returns the metrics of a replica of this version.
@@ -47,7 +50,7 @@ func New(version string) *Metrics {
 	build.Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
-		m.requests, m.throttled, m.listeners, m.appends, m.pageEvents, m.pageBytes, m.retries, (*stateCollector)(m),
+		m.requests, m.throttled, m.listeners, m.appends, m.pageEvents, m.pageBytes, m.retries, m.failedChecks, m.failedAt, (*stateCollector)(m),
 	)
 	return m
 }

@@ -84,7 +84,9 @@ func TestLog(t *testing.T) {
 	m.Commit(journal.Commit{Events: 1, Bytes: 300, Attempts: 3, Took: 4 * time.Second, Err: fmt.Errorf("x: %w", journal.ErrUncertain)})
 	m.Commit(journal.Commit{Events: 1, Bytes: 300, Attempts: 1, Err: journal.ErrConflict})
 	m.Commit(journal.Commit{Events: 1, Bytes: 300, Err: journal.ErrUnavailable})
+	m.Damage(journal.Damage{Position: 17, Server: "nats-2"})
 	wantLines(t, scrape(t, m),
+		`grantlog_log_failed_checks_total{server="nats-2"} 1`, `grantlog_log_failed_check_position{server="nats-2"} 17`,
 		"grantlog_log_position 41", "grantlog_log_lag_records 2", "grantlog_log_freshness_seconds 1.5", "grantlog_log_fresh 1",
 		"grantlog_log_beacon_age_seconds 2", "grantlog_log_leader_known 1",
 		"grantlog_log_snapshot_position 40", "grantlog_log_append_retries_total 2",

@@ -34,8 +34,8 @@ type replica struct {
 	log    *logBuffer
 }
 
-func newReplica(t testing.TB, env *journaltest.Env) *replica {
-	r := &replica{t: t, Journal: env.Open(), log: &logBuffer{}}
+func newReplica(t testing.TB, env *journaltest.Env, change ...func(*journal.Config)) *replica {
+	r := &replica{t: t, Journal: env.Open(change...), log: &logBuffer{}}
 	r.config = follow.Config{
 		Journal: r.Journal, Single: true, Dir: t.TempDir(), Key: key('a'),
 		Logger: slog.New(slog.NewTextHandler(r.log, nil)),

@@ -110,19 +110,23 @@ type damage struct {
 // stop notes why the tail ended.
 func (f *Follower) stop(err error) {
 	d := damage{at: f.Position() + 1}
+	server := "" // that was read from
 	var gap *journal.GapError
+	var bad *journal.DamageError
 	switch {
 	case errors.Is(err, journal.ErrUnavailable):
 		f.log.Warn("the log cannot be read", "position", f.Position(), "err", err)
 		return
 	case errors.As(err, &gap):
-		d.at = gap.Want
+		d.at, server = gap.Want, gap.Server
+	case errors.As(err, &bad):
+		server = bad.Server
 	}
 	d.err = fmt.Errorf("%w at position %d: %w", ErrDamaged, d.at, err)
 	former := f.damage.Swap(&d)
 	if former == nil || former.err.Error() != d.err.Error() {
 		f.log.Error("the log does not continue; this replica stops answering",
-			"applied", f.Position(), "final", final(err), "err", d.err)
+			"position", d.at, "server", server, "applied", f.Position(), "final", final(err), "err", d.err)
 	}
 }
 

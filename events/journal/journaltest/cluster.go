@@ -4,9 +4,11 @@ import (
 	"net"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
 )
 
@@ -51,9 +53,48 @@ func Replicated(c *journal.Config) { c.Replicas = Nodes }
 // Name is the server's name.
 func (e *Env) Name() string { return e.opts.ServerName }
 
-// Leads reports whether the server leads the log.
-func (e *Env) Leads() bool {
+// Damage flips a bit of the record at pos in the server's copy, once that has
+// the log up to last: what was acknowledged may be in two copies only for a
+// while. The server has been started again and is a member as before when
+// Damage returns.
+func (e *Env) Damage(pos, last events.Position) {
+	e.t.Helper()
+	e.eventually("it has the whole log", func() bool { return e.stored() >= last })
+	e.Stop()
+	e.FlipBit(pos)
+	e.Start()
+	e.eventually("it is back in the cluster", func() bool {
+		return e.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName)
+	})
+}
+
+func (e *Env) eventually(what string, is func() bool) {
+	e.t.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for late := time.After(patience); !is(); {
+		select {
+		case <-look.C:
+		case <-late:
+			e.t.Fatalf("journaltest: %s: not in time: %s", e.Name(), what)
+		}
+	}
+}
+
+// stored is the last position of the server's own copy.
+func (e *Env) stored() events.Position {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.srv != nil && e.srv.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName)
+	info, err := e.srv.Jsz(&server.JSzOptions{Streams: true})
+	if err != nil {
+		return 0 // it has just started
+	}
+	for _, account := range info.AccountDetails {
+		for _, stream := range account.Streams {
+			if stream.Name == journal.StreamName {
+				return events.Position(stream.State.LastSeq)
+			}
+		}
+	}
+	return 0
 }

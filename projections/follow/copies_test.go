@@ -1,0 +1,48 @@
+package follow_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/grantlog/grantlog/events/journal/journaltest"
+	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
+)
+
+// A record is damaged in every copy of a cluster: a replica stops before it,
+// and says where and on which server. Once one copy is whole again, it reads
+// that one and goes on by itself.
+func TestReturnsWithTheFirstWholeCopy(t *testing.T) {
+	const damaged = 3
+	nodes := journaltest.NewCluster(t)
+	r := &replica{t: t, Journal: nodes[0].Open(journaltest.Replicated)}
+	last := r.write("o1", "o2", "o3", "o4", "o5")
+	for _, n := range nodes {
+		n.Damage(damaged, last)
+	}
+
+	r = newReplica(t, nodes[1], journaltest.Replicated)
+	r.connected()
+	r.config.Single = false
+	f := r.begin()
+	eventually(t, "the damage is noticed", func() bool { return errors.Is(f.Fresh(), follow.ErrDamaged) })
+	if f.Position() != damaged-1 || knows(f, "o4") {
+		t.Errorf("went on to %d", f.Position())
+	}
+	named := 0
+	for _, n := range nodes {
+		named += r.log.count("this replica stops answering\" position=3 server=" + n.Name())
+	}
+	if named == 0 {
+		t.Errorf("position and server are not told:\n%s", &r.log.b)
+	}
+
+	nodes[2].Damage(damaged, last) // the same bit once more
+	ready(t, f)
+	eventually(t, "it answers", func() bool { return f.Fresh() == nil })
+	var count int
+	f.View(func(s *projections.State) { count = len(s.Organizations.IDs()) })
+	if count != 5 || r.log.count("the log is whole again") == 0 {
+		t.Errorf("%d organizations; log:\n%s", count, &r.log.b)
+	}
+}
