@@ -157,7 +157,7 @@ func assemble(cfg Config) *Server {
 	s.signer = sign.New(sign.Config{View: cfg.Follower.View, Unsealer: vault, Logger: cfg.Log})
 	s.keeper = keys.NewKeeper(keys.Config{Emit: s.emit, Vault: vault, Policy: cfg.keyPolicy(), Logger: cfg.Log})
 	s.callers = authn.New(authn.Config{
-		View: cfg.Follower.View, CatchUp: s.emit.CatchUp, Hash: s.hasher.Digest, Verify: s.signer.Verify, Now: cfg.Now,
+		View: cfg.Follower.View, CatchUp: s.emit.Prove, Hash: s.hasher.Digest, Verify: s.signer.Verify, Now: cfg.Now,
 	})
 	s.guard = guard.New(guard.Config{
 		Authn: s.callers, Emit: s.emit, Fresh: cfg.Follower.Fresh,

@@ -19,7 +19,8 @@ import (
 type Config struct {
 	// View reads the replica's state.
 	View func(func(*projections.State))
-	// CatchUp waits until the state shows everything that the log holds now.
+	// CatchUp waits until the state shows everything that was acknowledged
+	// before the call: see emit.Emitter.Prove.
 	CatchUp func(context.Context) error
 	// Hash is the keyed digest of client secrets.
 	Hash func(secret string) events.SecretDigest

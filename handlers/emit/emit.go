@@ -100,8 +100,9 @@ func (e *Emitter) attempt(ctx context.Context, meta Meta, decide Decide) (events
 	return position, nil
 }
 
-// CatchUp waits until the state shows everything that the log holds now: the
-// winner of a lost compare-and-swap, or a token that was issued elsewhere.
+// CatchUp waits until the state shows what the log's leader says that it holds,
+// such as the winner of a lost compare-and-swap. A leader that was cut off may
+// not know all of it, so it is enough only for what the log judges afterwards.
 func (e *Emitter) CatchUp(ctx context.Context) error {
 	last, err := e.journal.Last(ctx)
 	if err != nil {
@@ -109,6 +110,11 @@ func (e *Emitter) CatchUp(ctx context.Context) error {
 	}
 	return e.follower.WaitFor(ctx, last)
 }
+
+// Prove waits until the state shows everything that was acknowledged before the
+// call, anywhere: only then may an answer say that something is not there, such
+// as a token.
+func (e *Emitter) Prove(ctx context.Context) error { return e.follower.CatchUp(ctx) }
 
 func envelopes(d command.Decision, meta Meta, now time.Time) []*events.Event {
 	evs := make([]*events.Event, len(d.Events))

@@ -78,7 +78,7 @@ func (e *Endpoint) accessToken(c echo.Context, client command.Client, token stri
 func (e *Endpoint) refreshToken(c echo.Context, client command.Client, token string) error {
 	family, err := e.family(client, token)
 	if err == nil && family == nil {
-		if err = e.Emit.CatchUp(c.Request().Context()); err == nil {
+		if err = e.Emit.Prove(c.Request().Context()); err == nil {
 			family, err = e.family(client, token)
 		}
 	}

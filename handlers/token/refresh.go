@@ -72,7 +72,7 @@ func (e *Endpoint) meet(ctx context.Context, token string, digest events.TokenDi
 	if known {
 		return nil
 	}
-	return e.Emit.CatchUp(ctx)
+	return e.Emit.Prove(ctx)
 }
 
 // descends reports whether the log shows a grant's refresh token as one of a

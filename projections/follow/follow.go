@@ -116,6 +116,7 @@ type Follower struct {
 
 	snapshots snapshotter
 	watermark watermarker
+	catchUps  catchUps
 	history   *History // nil: no Dir
 	historian historian
 
@@ -162,6 +163,7 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	f.work.Go(func() { f.tail(life) })
 	f.work.Go(func() { f.prove(life) })
 	f.work.Go(func() { f.watch(life) })
+	f.work.Go(func() { f.proveToCallers(life) })
 	if f.cfg.Dir != "" {
 		f.work.Go(func() { f.takeSnapshots(life) })
 		f.work.Go(func() { f.keepWatermark(life) })
@@ -211,6 +213,7 @@ func newFollower(cfg Config) (*Follower, error) {
 		halted:    make(chan struct{}),
 		snapshots: snapshotter{due: make(chan struct{}, 1)},
 		watermark: watermarker{moved: make(chan struct{}, 1)},
+		catchUps:  catchUps{asked: make(chan struct{}, 1)},
 		historian: historian{due: make(chan struct{}, 1)},
 	}
 	f.applied.Store(&mark{})

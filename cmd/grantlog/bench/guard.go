@@ -122,7 +122,7 @@ func (r *run) guarded(ctx context.Context, use func(*guard.Guard, string) error)
 	defer func() { err = errors.Join(err, f.Close(ctx), j.Close(ctx)) }()
 	e := emit.New(j, f, time.Now)
 	callers := authn.New(authn.Config{
-		View: f.View, CatchUp: e.CatchUp, Now: time.Now,
+		View: f.View, CatchUp: e.Prove, Now: time.Now,
 		Hash:   func(string) events.SecretDigest { return events.SecretDigest{} },
 		Verify: func(string) ([]byte, error) { return nil, errors.New("every token stands in the log") },
 	})
