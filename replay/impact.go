@@ -9,8 +9,8 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// Suspect is what may have fallen into wrong hands. Exactly one of Application
-// and User is set.
+// Suspect is what may have fallen into wrong hands. Exactly one of Application,
+// User and Key is set.
 type Suspect struct {
 	// Application is an application's id or client_id, or the client_id of a
 	// service's credential.
@@ -20,6 +20,7 @@ type Suspect struct {
 	OfSecret bool
 	Version  int
 	User     string // a user's id
+	Key      string // the kid of a signing key
 }
 
 // Impact is what a suspect led to.
@@ -29,6 +30,9 @@ type Impact struct {
 	Live    int      `json:"live"`
 	Revoked int      `json:"revoked"`
 	Expired int      `json:"expired"`
+	// Children are those of them that were given for refresh tokens which came
+	// from the suspect, not for what was suspected itself.
+	Children int      `json:"children"`
 	Tokens  []*Token `json:"tokens"` // in log order
 	// Usage is what the guards of all replicas accounted: by application and
 	// secret version, not by token.
@@ -51,8 +55,8 @@ type Usage struct {
 var ErrUnknown = errors.New("the log does not show it by then")
 
 // FindImpact collects every token that came from a suspect. now is when they
-// are judged; it counts as no earlier than the history's end. The tokens of one
-// application fit in memory: some 500 bytes each.
+// are judged; it counts as no earlier than the history's end. What is found fits
+// in memory: some 500 bytes for a token.
 func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impact, error) {
 	c := collector{suspect: s, families: map[string]bool{}}
 	c.trail = newTrail(c.wants)
@@ -83,10 +87,16 @@ func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impa
 	return impact, nil
 }
 
+// grantRefresh is the grant_type of RFC 6749 section 6.
+const grantRefresh = "refresh_token"
+
 func (m *Impact) count() {
 	m.Issued = len(m.Tokens)
 	for _, t := range m.Tokens {
 		t.judge(m.AsOf.Time)
+		if t.Grant == grantRefresh {
+			m.Children++
+		}
 		switch t.Status {
 		case projections.Live.String():
 			m.Live++
@@ -109,8 +119,11 @@ type collector struct {
 }
 
 func (c *collector) wants(d *events.TokenIssued) bool {
-	if c.suspect.User != "" {
+	switch {
+	case c.suspect.User != "":
 		return d.User == c.suspect.User
+	case c.suspect.Key != "":
+		return d.Key == c.suspect.Key
 	}
 	return d.Application == c.suspect.Application && (c.ofSecret(d.Secret) || c.families[d.Family])
 }
@@ -144,5 +157,7 @@ func (c *collector) recognize(e *events.Event) {
 		c.known = c.known || d.ClientID == c.suspect.Application
 	case *events.UserCreated:
 		c.known = c.known || d.ID == c.suspect.User
+	case *events.KeyCreated:
+		c.known = c.known || d.ID == c.suspect.Key
 	}
 }

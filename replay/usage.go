@@ -12,7 +12,7 @@ import (
 // written twice counts for nothing here either. It comes before the fold.
 func (c *collector) account(e *events.Event) {
 	d, ok := e.Data.(*events.UsageRecorded)
-	if !ok || c.suspect.User != "" || d.Report <= c.state.Usage.Report(e.Actor.Replica).Number {
+	if !ok || c.suspect.Application == "" || d.Report <= c.state.Usage.Report(e.Actor.Replica).Number {
 		return
 	}
 	for i := range d.Usage {

@@ -25,9 +25,14 @@ type replayCmd struct {
 	Token        *string `argv:"" group:"question" placeholder:"JTI" help:"A token: live or not, and why."`
 	Organization *string `argv:"" group:"question" placeholder:"ID" help:"An organization and its applications."`
 	StateHash    bool    `argv:"" group:"question" help:"The hash of the whole state: equal for equal logs, on every machine."`
-	Diff         *string `argv:"" group:"question" placeholder:"T1..T2" help:"What happened between two moments; without T2, up to the end of the log."`
+	Diff         *string `argv:"" group:"question" placeholder:"T1..T2" help:"What happened between two moments, also written T1 T2; without T2, up to the end of the log."`
 	Lineage      *string `argv:"" group:"question" placeholder:"JTI" help:"Where a token came from: request, application, secret, key; and what ended it."`
-	Impact       *string `argv:"" group:"question" placeholder:"WHAT" help:"Every token that came from secret:APPLICATION[@VERSION], application:ID or user:ID, and whether it still counts."`
+	Impact       *string `argv:"" group:"question" placeholder:"WHAT" help:"Every token that came from secret:APPLICATION[@VERSION], application:ID, user:ID or key:KID, and whether it still counts."`
+
+	Until string `arg:"" optional:"" name:"T2" help:"The second moment of --diff."`
+
+	Revoke bool `argv:"" help:"With --impact and --url: end the live tokens that were found."`
+	Yes    bool `argv:"" help:"Do not ask before --revoke; required where there is no terminal."`
 
 	FromStart bool    `argv:"" help:"Fold the log from its first record, and use no snapshot of the data directory; --state-hash, --lineage and --impact always do."`
 	Out       outForm `argv:"" placeholder:"FORM" help:"Form of the answer: table, json, or ndjson. (default table on a terminal, else json)"`
@@ -35,11 +40,11 @@ type replayCmd struct {
 
 // Help is shown below the usage line.
 func (*replayCmd) Help() string {
-	return `It reads and changes nothing. Without a question, it sums up the state.
+	return `It reads and changes nothing, but for --revoke. Without a question, it sums up the state.
 
 A time stands for the longest beginning of the log without a later event; what expires is judged by that time, for a position by the log's own clock, and at the end of the log by the clock of this machine.
 
-Exit codes: 0 answered; 1 the log is damaged, in use or out of reach; 2 a bad question, a time in the future, a position past the end, no log there; 3 the log does not show it at that moment.`
+Exit codes: 0 answered; 1 the log is damaged, in use or out of reach, or tokens could not be revoked; 2 a bad question, a time in the future, a position past the end, no log there, --revoke without consent; 3 the log does not show it at that moment.`
 }
 
 // notFoundError is a question about what the log does not show: exit code 3.
@@ -73,6 +78,9 @@ func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
 		return readerError(err)
 	}
 	a, err := from.answer(ctx, q)
+	if err == nil && c.Revoke {
+		a, err = c.revoke(ctx, p, from.(*asked), a.(impactAnswer))
+	}
 	if err != nil {
 		return readerError(err)
 	}

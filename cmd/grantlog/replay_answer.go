@@ -88,7 +88,11 @@ type tokenAnswer struct {
 
 type lineageAnswer struct{ replay.Lineage }
 
-type impactAnswer struct{ *replay.Impact }
+type impactAnswer struct {
+	*replay.Impact
+	// Ended counts the tokens that --revoke ended.
+	Ended *int `json:"ended,omitempty"`
+}
 
 type diffAnswer struct{ *replay.Diff }
 
@@ -112,5 +116,5 @@ func impactAnswerOf(q question, m *replay.Impact, err error) (answer, error) {
 	case err != nil:
 		return nil, err
 	}
-	return impactAnswer{m}, nil
+	return impactAnswer{Impact: m}, nil
 }

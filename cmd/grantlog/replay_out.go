@@ -29,9 +29,10 @@ func (f *outForm) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%.40q is not one of table, json, ndjson", b)
 }
 
-// isTerminal reports whether somebody looks at what is written.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether somebody looks at what is written to a stream, or
+// types what is read from it.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

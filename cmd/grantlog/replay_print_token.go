@@ -91,11 +91,23 @@ func (a impactAnswer) print(w io.Writer, form outForm) error {
 		for _, usage := range a.Usage {
 			line("usage", usage)
 		}
-		line("summary", map[string]any{"asOf": a.AsOf, "issued": a.Issued, "live": a.Live, "revoked": a.Revoked, "expired": a.Expired})
+		summary := map[string]any{
+			"asOf": a.AsOf, "issued": a.Issued, "children": a.Children, "live": a.Live, "revoked": a.Revoked, "expired": a.Expired,
+		}
+		if a.Ended != nil {
+			summary["ended"] = *a.Ended
+		}
+		line("summary", summary)
 	}
 	return printAs(w, form, a, lines, func(t *tables) {
 		t.asOf(a.AsOf)
 		t.row("tokens", fmt.Sprintf("%d issued: %d live, %d revoked, %d expired", a.Issued, a.Live, a.Revoked, a.Expired))
+		if a.Children > 0 {
+			t.row("children", fmt.Sprintf("%d of them, given for refresh tokens", a.Children))
+		}
+		if a.Ended != nil {
+			t.row("ended", *a.Ended)
+		}
 		if len(a.Tokens) > 0 {
 			t.head("JTI", "APPLICATION", "SECRET", "ISSUED", "EXPIRES", "STATUS", "ENDS", "WHY", "POSITION", "SCOPE")
 		}

@@ -64,7 +64,7 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 		{"--token", c.Token, q.aboutToken(aboutToken)},
 		{"--lineage", c.Lineage, q.aboutToken(aboutLineage)},
 		{"--impact", c.Impact, q.parseImpact},
-		{"--diff", c.Diff, q.parseDiff},
+		{"--diff", c.diff(), q.parseDiff},
 	} {
 		if given.value == nil {
 			continue
@@ -79,6 +79,12 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 		asked++
 	}
 	switch {
+	case c.Until != "" && c.Diff == nil:
+		return q, fmt.Errorf("unexpected argument %.80q: a second moment goes with --diff", c.Until)
+	case c.Revoke && (q.topic != aboutImpact || c.URL == "" || c.AsOf != nil):
+		return q, errors.New("--revoke goes with --impact of now and with --url: the server ends the tokens")
+	case c.Yes && !c.Revoke:
+		return q, errors.New("--yes goes with --revoke")
 	case asked > 1:
 		return q, errors.New("one question at a time: --application, --token, --organization, --state-hash, --diff, --lineage or --impact")
 	case c.AsOf == nil:
@@ -90,6 +96,16 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 		return q, fmt.Errorf("--as-of: %w", err)
 	}
 	return q, nil
+}
+
+// diff is the value of --diff, with the second moment that may follow it as an
+// argument of its own.
+func (c *replayCmd) diff() *string {
+	if c.Diff == nil || c.Until == "" {
+		return c.Diff
+	}
+	both := *c.Diff + ".." + c.Until
+	return &both
 }
 
 func (q *question) about(t topic, kind string) func(string) error {
@@ -115,7 +131,7 @@ func (q *question) aboutToken(t topic) func(string) error {
 func (q *question) parseImpact(text string) error {
 	kind, id, ok := strings.Cut(text, ":")
 	if !ok || id == "" {
-		return fmt.Errorf("%.80q is not one of secret:APPLICATION[@VERSION], application:ID, user:ID", text)
+		return fmt.Errorf("%.80q is not one of secret:APPLICATION[@VERSION], application:ID, user:ID, key:KID", text)
 	}
 	q.topic, q.what = aboutImpact, fmt.Sprintf("%.20s %.80q", kind, id)
 	switch kind {
@@ -123,6 +139,8 @@ func (q *question) parseImpact(text string) error {
 		q.suspect = replay.Suspect{Application: id}
 	case "user":
 		q.suspect = replay.Suspect{User: id}
+	case "key":
+		q.suspect = replay.Suspect{Key: id}
 	case "secret":
 		q.suspect = replay.Suspect{Application: id, OfSecret: true}
 		application, version, given := strings.Cut(id, "@")
@@ -135,7 +153,7 @@ func (q *question) parseImpact(text string) error {
 		}
 		q.suspect.Application, q.suspect.Version = application, int(n)
 	default:
-		return fmt.Errorf("%.40q is not one of secret, application, user", kind)
+		return fmt.Errorf("%.40q is not one of secret, application, user, key", kind)
 	}
 	return nil
 }

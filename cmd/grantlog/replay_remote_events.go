@@ -34,13 +34,16 @@ func (s *asked) ancestry(ctx context.Context, id events.TokenID, to events.Posit
 func (s *asked) suspicious(ctx context.Context, suspect replay.Suspect, to events.Position) (replay.History, error) {
 	g := gathering{asked: s, to: to}
 	var err error
-	if suspect.User != "" {
+	switch {
+	case suspect.User != "":
 		err = g.list(ctx, "user", suspect.User, "type", typesOf("token.issued", "user."))
-	} else {
+	case suspect.Key != "":
+		err = g.signedBy(ctx, suspect.Key)
+	default:
 		err = g.list(ctx, "application", suspect.Application, "type", typesOf("token.", "application."))
-	}
-	if err == nil && suspect.User == "" {
-		err = g.list(ctx, "type", typesOf("service.", "usage."))
+		if err == nil {
+			err = g.list(ctx, "type", typesOf("service.", "usage."))
+		}
 	}
 	seen := map[string]bool{}
 	for _, e := range slices.Clone(g.entries) {
@@ -55,6 +58,16 @@ func (s *asked) suspicious(ctx context.Context, suspect replay.Suspect, to event
 		return nil, err
 	}
 	return g.history()
+}
+
+// signedBy adds a key and the tokens that it signed, for which the server has no
+// filter.
+func (g *gathering) signedBy(ctx context.Context, key string) error {
+	if err := g.list(ctx, "type", typesOf("key.", "token.issued")); err != nil {
+		return err
+	}
+	g.entries = slices.DeleteFunc(g.entries, func(e auditEntry) bool { return e.issued() != nil && text(e.Data["key"]) != key })
+	return nil
 }
 
 // gathering collects events of a server's audit lists.

@@ -101,6 +101,7 @@ func TestReplayTranscript(t *testing.T) {
 	l.section("What happened in between")
 	table("--diff", "2024-01-02T12:04:30Z..2024-01-02T12:20:00Z")
 	table("--diff", "11..")
+	table("--diff", "7", "9")
 	l.section("Where tokens came from, and what ended them")
 	for n := byte(1); n <= 6; n++ {
 		table("--lineage", jti(n).String())
@@ -108,6 +109,7 @@ func TestReplayTranscript(t *testing.T) {
 	l.section("What a leaked secret touched")
 	table("--impact", "secret:"+theApp+"@1", "--as-of", "2024-01-02T12:10:00Z")
 	table("--impact", "secret:"+theApp)
+	table("--impact", "key:k_1")
 	l.section("For programs")
 	s.command(l, "--as-of", "2024-01-02T12:08:30Z", "--application", theApp)
 	s.command(l, "--lineage", jti(4).String())
@@ -125,6 +127,11 @@ func TestReplayTranscript(t *testing.T) {
 		{"--as-of", "17"},
 		{"--as-of", "9999-01-01T00:00:00Z"},
 		{"--diff", "9..6"},
+		{"--impact", "key:k_2"},
+		{"7"},
+		{"--diff", "6..9", "10"},
+		{"--impact", "key:k_1", "--revoke"},
+		{"--impact", "key:k_1", "--yes"},
 	} {
 		s.command(l, args...)
 	}

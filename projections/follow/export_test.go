@@ -41,9 +41,14 @@ func Fetch(ctx context.Context, d *Depot, file string) error {
 }
 
 // Limit changes how many states a History keeps.
-func (h *History) Limit(files int, bytes int64) { h.maxFiles, h.maxBytes = files, bytes }
+func (h *History) Limit(files int, bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.maxFiles, h.maxBytes = files, bytes
+}
 
-// Every changes how much of the log lies between two of them.
+// Every changes how much of the log lies between two of them. Nobody may follow
+// the log meanwhile.
 func (h *History) Every(bytes int64) { h.spacing = bytes }
 
 // Kept lists the positions of the states, and how much of the log each stands
