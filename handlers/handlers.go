@@ -207,10 +207,10 @@ func (s *Server) endpoints() []mounter {
 		&usage.Endpoint{Authn: callers, Guard: s.guard},
 		&past.Endpoint{Authn: callers, AsOf: history},
 		s.feed,
-		&audit.Endpoint{Config: audit.Config{
+		audit.New(audit.Config{
 			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, WaitFor: s.cfg.Follower.WaitFor,
 			Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
-		}},
+		}),
 		&transparency.Endpoint{Config: transparency.Config{
 			Authn: callers, Notary: s.cfg.Notary, Position: s.cfg.Follower.Position, Read: s.cfg.Journal.Read,
 		}},

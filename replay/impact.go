@@ -25,15 +25,15 @@ type Suspect struct {
 
 // Impact is what a suspect led to.
 type Impact struct {
-	AsOf    Bound    `json:"asOf"`
-	Issued  int      `json:"issued"`
-	Live    int      `json:"live"`
-	Revoked int      `json:"revoked"`
-	Expired int      `json:"expired"`
+	AsOf    Bound `json:"asOf"`
+	Issued  int   `json:"issued"`
+	Live    int   `json:"live"`
+	Revoked int   `json:"revoked"`
+	Expired int   `json:"expired"`
 	// Children are those of them that were given for refresh tokens which came
 	// from the suspect, not for what was suspected itself.
 	Children int      `json:"children"`
-	Tokens  []*Token `json:"tokens"` // in log order
+	Tokens   []*Token `json:"tokens"` // in log order
 	// Usage is what the guards of all replicas accounted: by application and
 	// secret version, not by token.
 	Usage []Usage `json:"usage"`

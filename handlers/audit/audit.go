@@ -1,6 +1,7 @@
 // Package audit owns the log as auditors read it: GET /oauth/events, a page at
-// a time, and GET /oauth/events/stream, live. Events come in log order, each
-// with its position; what is secret in them is left out (see render).
+// a time in either direction or all of it as a file, and GET
+// /oauth/events/stream, live. Each event has its position; what is secret in
+// them is left out (see render).
 package audit
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/sse"
 )
@@ -43,7 +45,13 @@ type Config struct {
 }
 
 // Endpoint serves the log to auditors.
-type Endpoint struct{ Config }
+type Endpoint struct {
+	Config
+	exports chan struct{} // holds one for each export that runs
+}
+
+// New returns an Endpoint.
+func New(c Config) *Endpoint { return &Endpoint{Config: c, exports: make(chan struct{}, maxExports)} }
 
 // Mount adds the endpoints to a router.
 func (e *Endpoint) Mount(g *echo.Group) {
@@ -63,19 +71,19 @@ func (e *Endpoint) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	form, err := formOf(c.Request(), c.QueryParams())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Add("Vary", "Accept")
+	if form != formJSON {
+		return e.export(c, f, form)
+	}
 	request, err := e.Cursors.Parse(c.QueryParams(), f.bound()...)
 	if err != nil {
 		return err
 	}
-	place := sse.Place{Position: f.after, Ordinal: sse.Whole}
-	if request.After != nil {
-		place = decodePlace(request.After)
-	}
-	end := e.Position()
-	if f.before > 0 {
-		end = min(end, f.before-1)
-	}
-	found, next, err := e.scan(c.Request().Context(), f, place, end, request.Limit)
+	found, next, err := e.page(c.Request().Context(), f, request)
 	if err != nil {
 		return err
 	}
@@ -84,6 +92,25 @@ func (e *Endpoint) list(c echo.Context) error {
 		answer.Next = e.Cursors.Next(encodePlace(*next), f.bound()...)
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+// page collects what a request of a list asks for.
+func (e *Endpoint) page(ctx context.Context, f filter, request page.Request) (found []Entry, next *sse.Place, err error) {
+	end := e.Position()
+	if f.before > 0 {
+		end = min(end, f.before-1)
+	}
+	place := sse.Place{Position: f.after, Ordinal: sse.Whole}
+	if f.backward {
+		place = sse.Place{Position: end + 1}
+	}
+	if request.After != nil {
+		place = decodePlace(request.After)
+	}
+	if f.backward {
+		return e.scanBack(ctx, f, place, request.Limit)
+	}
+	return e.scan(ctx, f, place, end, request.Limit)
 }
 
 func (e *Endpoint) filterOf(c echo.Context) (filter, error) {
@@ -107,7 +134,7 @@ func (e *Endpoint) scan(ctx context.Context, f filter, place sse.Place, end even
 	found = []Entry{}
 	from := start(place)
 	err = e.Read(ctx, journal.Cursor{Position: from}, end, func(r *journal.Record) error {
-		matches, err := match(r, f, place)
+		matches, err := match(r, f, place.After)
 		if err != nil {
 			return err
 		}
@@ -145,15 +172,16 @@ func start(place sse.Place) events.Position {
 	return place.Position
 }
 
-// match renders the events of a record that a filter selects after a place.
-func match(r *journal.Record, f filter, place sse.Place) (matches []Entry, err error) {
+// match renders the events of a record that a filter selects, of those that
+// count.
+func match(r *journal.Record, f filter, counts func(position events.Position, ordinal int) bool) (matches []Entry, err error) {
 	ordinal := -1
 	for event, err := range r.Events() {
 		if err != nil {
 			return nil, err
 		}
 		ordinal++
-		if !place.After(r.Position, ordinal) || !f.admits(event) {
+		if !counts(r.Position, ordinal) || !f.admits(event) {
 			continue
 		}
 		entry, err := render(r.Position, ordinal, event)
@@ -183,6 +211,9 @@ func (e *Endpoint) stream(c echo.Context) error {
 	f, err := e.filterOf(c)
 	if err != nil {
 		return err
+	}
+	if f.backward {
+		return oauth.Invalid("A stream is in log order")
 	}
 	place, err := sse.Start(c, e.Position())
 	if err != nil {
@@ -237,7 +268,7 @@ func (e *Endpoint) rest(ctx context.Context, s *sse.Stream, position events.Posi
 }
 
 func sendRecord(s *sse.Stream, f filter, place sse.Place, r *journal.Record) error {
-	matches, err := match(r, f, place)
+	matches, err := match(r, f, place.After)
 	if err != nil {
 		return err
 	}

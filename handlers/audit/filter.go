@@ -25,6 +25,7 @@ type filter struct {
 	token         *events.TokenID
 	after, before events.Position
 	since, until  time.Time
+	backward      bool // the latest first
 }
 
 // parseFilter reads the filters of a query.
@@ -61,7 +62,20 @@ func parseFilter(query url.Values, organization string) (f filter, err error) {
 			return f, err
 		}
 	}
-	return f, nil
+	f.backward, err = parseOrder(query)
+	return f, err
+}
+
+func parseOrder(query url.Values) (backward bool, err error) {
+	switch order, err := page.One(query, "order"); {
+	case err != nil:
+		return false, err
+	case order == "desc":
+		return true, nil
+	case order == "asc", !query.Has("order"):
+		return false, nil
+	}
+	return false, oauth.Invalid("order must be asc or desc")
 }
 
 func parseToken(query url.Values) (*events.TokenID, error) {
@@ -106,8 +120,12 @@ func (f filter) bound() []string {
 	if f.token != nil {
 		token = f.token.String()
 	}
+	list := "events"
+	if f.backward {
+		list = "events backward"
+	}
 	return []string{
-		"events", f.organization, strings.Join(f.types, ","), f.application, f.user, f.actor, token,
+		list, f.organization, strings.Join(f.types, ","), f.application, f.user, f.actor, token,
 		strconv.FormatUint(uint64(f.after), 10), strconv.FormatUint(uint64(f.before), 10),
 		f.since.UTC().Format(time.RFC3339Nano), f.until.UTC().Format(time.RFC3339Nano),
 	}
