@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -17,7 +20,15 @@ type natsLogger struct {
 	log   *slog.Logger
 	alarm chan<- struct{} // told of every error; capacity 1
 	fatal atomic.Pointer[string]
+
+	mu    sync.Mutex
+	said  map[string]bool // errors, since
+	since time.Time
 }
+
+// echoTime is how long an error is not said again. Members keep several
+// connections to each other, and what ends one ends all.
+const echoTime = time.Second
 
 var _ server.Logger = (*natsLogger)(nil)
 
@@ -45,11 +56,27 @@ func (l *natsLogger) Warnf(format string, v ...any) {
 }
 
 func (l *natsLogger) Errorf(format string, v ...any) {
-	l.log.Error(natsText(format, v))
+	level, text := slog.LevelError, natsText(format, v)
+	if l.echo(text, time.Now()) {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, text)
 	select {
 	case l.alarm <- struct{}{}:
 	default:
 	}
+}
+
+// echo reports whether an error was said just now.
+func (l *natsLogger) echo(text string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.said == nil || now.Sub(l.since) > echoTime {
+		l.said, l.since = map[string]bool{}, now
+	}
+	again := l.said[text]
+	l.said[text] = true
+	return again
 }
 
 func (l *natsLogger) Fatalf(format string, v ...any) {
