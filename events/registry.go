@@ -54,6 +54,14 @@ var catalogue = newRegistry(
 	onAuthentication(func(d *AuthenticationFailed) string { return d.ID }),
 	onAuthentication(func(d *AuthenticationRemoved) string { return d.ID }),
 
+	onWebhook(func(d *WebhookCreated) string { return d.ID }),
+	onWebhook(func(d *WebhookLeased) string { return d.ID }),
+	onWebhook(func(d *WebhookAdvanced) string { return d.ID }),
+	onWebhook(func(d *WebhookFailed) string { return d.ID }),
+	onWebhook(func(d *WebhookDied) string { return d.ID }),
+	onWebhook(func(d *WebhookResumed) string { return d.ID }),
+	onWebhook(func(d *WebhookDeleted) string { return d.ID }),
+
 	edited[KeyCreated](KeysSubject()),
 	edited[KeyActivated](KeysSubject()),
 	edited[KeyRetired](KeysSubject()),
@@ -156,6 +164,13 @@ func onProvider[T any, P payload[T]](name func(P) string, up ...upcaster) *entry
 func onAuthentication[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
 	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
 		return checked(AuthenticationSubject(organization, id(d)), organization, id(d))
+	}, up)
+}
+
+// onWebhook registers what happens to a webhook, whose id it is told.
+func onWebhook[T any, P payload[T]](id func(P) string, up ...upcaster) *entry {
+	return typed[T](FamilyAggregate, func(organization string, d P) (string, error) {
+		return checked(WebhookSubject(organization, id(d)), organization, id(d))
 	}, up)
 }
 

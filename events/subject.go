@@ -78,6 +78,14 @@ func AuthenticationSubject(organization, id string) string {
 	return subjectPrefix + "authentications." + organization + "." + id
 }
 
+// WebhookSubject guards everything that happens to a webhook.
+func WebhookSubject(organization, id string) string {
+	return WebhooksSubject(organization) + "." + id
+}
+
+// WebhooksSubject begins the subjects of an organization's webhooks.
+func WebhooksSubject(organization string) string { return subjectPrefix + "webhooks." + organization }
+
 // KeysSubject guards the set of signing keys.
 func KeysSubject() string { return subjectPrefix + "keys" }
 

@@ -87,6 +87,10 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Refreshes.restore)
 	case sectionRequest:
 		return restore(body, s.Requests.restore)
+	case sectionWebhook:
+		return restore(body, s.Webhooks.restore)
+	case sectionEnded:
+		return restore(body, s.Webhooks.restoreEnded)
 	}
 	return malformed("section %d", kind)
 }
@@ -129,6 +133,12 @@ func (d *decoder) order() error {
 		slices.SortFunc(list, compareAuthenticationCreation)
 		if tied(list, compareAuthenticationCreation) {
 			return malformed("two authentications added at one place")
+		}
+	}
+	for _, list := range d.state.Webhooks.listed {
+		slices.SortFunc(list, compareWebhookCreation)
+		if tied(list, compareWebhookCreation) {
+			return malformed("two webhooks created at one place")
 		}
 	}
 	for _, list := range d.state.Users.listed {

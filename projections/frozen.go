@@ -27,6 +27,7 @@ type Frozen struct {
 	users         Users
 	logins        Logins
 	connections   Connections
+	webhooks      Webhooks
 	refreshes     Refreshes
 	requests      Requests
 }
@@ -49,6 +50,7 @@ func (s *State) Freeze() *Frozen {
 	f.logins.pairs = maps.Clone(f.logins.pairs)
 	f.connections.providers = maps.Clone(f.connections.providers)
 	f.connections.byID = maps.Clone(f.connections.byID)
+	f.webhooks = s.Webhooks.frozen()
 	f.refreshes.families = maps.Clone(f.refreshes.families)
 	f.requests.oldest = maps.Clone(f.requests.oldest)
 	s.Usage.epoch++ // counters are copied before they are written again
@@ -78,6 +80,7 @@ func (s *State) alias() *Frozen {
 		users:         *s.Users,
 		logins:        *s.Logins,
 		connections:   *s.Connections,
+		webhooks:      *s.Webhooks,
 		refreshes:     *s.Refreshes,
 		requests:      *s.Requests,
 		tokens: Tokens{
@@ -135,5 +138,6 @@ func (f *Frozen) Encode(w io.Writer) error {
 	}
 	e.refreshes(&f.refreshes)
 	e.requests(&f.requests)
+	e.webhooks(&f.webhooks)
 	return e.close()
 }

@@ -157,7 +157,7 @@ func (g *generator) page() page {
 	if rapid.IntRange(0, 9).Draw(g.t, "foreign") == 0 {
 		org = g.organization()
 	}
-	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection", "refresh", "refresh", "refresh", "refresh"}).Draw(g.t, "kind") {
+	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection", "webhook", "webhook", "refresh", "refresh", "refresh", "refresh"}).Draw(g.t, "kind") {
 	case "issue":
 		return on(org, g.now, g.issues(app)...)
 	case "revoke":
@@ -194,6 +194,8 @@ func (g *generator) page() page {
 		return g.user()
 	case "connection":
 		return g.connection(org)
+	case "webhook":
+		return g.webhook(org)
 	case "refresh":
 		return g.refresh(org, app)
 	}

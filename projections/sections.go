@@ -32,6 +32,8 @@ import (
 //	authentication one each, JSON
 //	refresh family one each, JSON
 //	request       one each, JSON, by organization, oldest first
+//	webhook       one each, JSON
+//	ended         where each organization's last ending stands, JSON
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -52,6 +54,8 @@ const (
 	sectionAuthentication
 	sectionRefreshFamily
 	sectionRequest
+	sectionWebhook
+	sectionEnded
 	sectionEnd
 )
 
@@ -60,7 +64,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 6
+	schema = 7
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

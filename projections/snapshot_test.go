@@ -211,7 +211,7 @@ var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; 
 
 // A change of the canonical form, or of the fold, raises the schema.
 func TestGoldenSnapshot(t *testing.T) {
-	const file = "testdata/snapshot.v6"
+	const file = "testdata/snapshot.v7"
 	pages := append(longHistory(40),
 		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
 		on("", time.Minute,
@@ -236,6 +236,12 @@ func TestGoldenSnapshot(t *testing.T) {
 		on("acme", time.Minute, &events.ProviderSet{Name: "f4w", ProviderSettings: events.ProviderSettings{TokenURL: "https://provider.example"}}),
 		on("acme", time.Minute, &events.AuthenticationAdded{ID: "c1", Provider: "f4w", Tokens: []byte("sealed"), ExpiresAt: 1}),
 		on("acme", time.Minute, &events.AuthenticationLeased{ID: "c1", Until: 2, Key: "k"}),
+		on("acme", time.Minute, webhookCreated("w1", 3)),
+		on("acme", time.Minute, webhookCreated("w2", 3)),
+		on("acme", time.Minute, &events.WebhookLeased{ID: "w1", Lease: "l1", Until: epoch.Add(time.Hour)}),
+		on("acme", time.Minute, &events.WebhookFailed{
+			ID: "w2", WebhookProgress: events.WebhookProgress{Position: 4, Amid: 1, Acknowledged: 2}, Error: "slow", RetryAt: epoch.Add(time.Hour),
+		}),
 		on("acme", time.Minute, created("a3", false), userCreated("u9", "h9")),
 		on("acme", time.Minute, familyBegun("f1", "a3", 1, "u9", time.Minute, time.Hour), familyBegun("f2", "a3", 1, "u9", time.Minute, time.Hour)),
 		on("acme", time.Minute, presented("f1", 0, "a3", 1, ""), presented("f1", 1, "a3", 1, "k")),

@@ -24,6 +24,7 @@ type State struct {
 	Applications  *Applications
 	Services      *Services
 	Connections   *Connections
+	Webhooks      *Webhooks
 	Users         *Users
 	Tokens        *Tokens
 	Refreshes     *Refreshes
@@ -40,6 +41,7 @@ func New() *State {
 		Applications:  newApplications(),
 		Services:      newServices(),
 		Connections:   newConnections(),
+		Webhooks:      newWebhooks(),
 		Users:         newUsers(),
 		Tokens:        newTokens(),
 		Refreshes:     newRefreshes(),
@@ -92,6 +94,7 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 	if s.Void(at.position, at.ordinal) {
 		return nil
 	}
+	s.Webhooks.note(r, at)
 	switch d := e.Data.(type) {
 	case *events.TokenIssued:
 		s.issue(at, d)
@@ -151,6 +154,20 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Connections.fail(at, d)
 	case *events.AuthenticationRemoved:
 		s.Connections.remove(at, d)
+	case *events.WebhookCreated:
+		s.Webhooks.create(at, d)
+	case *events.WebhookLeased:
+		s.Webhooks.lease(at, d)
+	case *events.WebhookAdvanced:
+		s.Webhooks.advance(at, d)
+	case *events.WebhookFailed:
+		s.Webhooks.fail(at, d)
+	case *events.WebhookDied:
+		s.Webhooks.die(at, d)
+	case *events.WebhookResumed:
+		s.Webhooks.resume(at, d)
+	case *events.WebhookDeleted:
+		s.Webhooks.remove(at, d)
 	case *events.UserCreated:
 		s.Users.create(at, d)
 	case *events.UserUpdated:

@@ -30,6 +30,7 @@ var things = map[string]func(s *projections.State, organization, id string) any{
 	"service":        func(s *projections.State, _, id string) any { return known(s.Services.Get(id)) },
 	"user":           func(s *projections.State, _, id string) any { return known(s.Users.Get(id)) },
 	"authentication": func(s *projections.State, _, id string) any { return known(s.Connections.Get(id)) },
+	"webhook":        func(s *projections.State, _, id string) any { return known(s.Webhooks.Get(id)) },
 	"key":            func(s *projections.State, _, id string) any { return known(s.Keys.Get(id)) },
 	"provider": func(s *projections.State, organization, id string) any {
 		return known(s.Connections.Provider(organization, id))
@@ -49,7 +50,8 @@ var routine = []string{"token", "refresh", "usage", "login", "beacon", "request"
 func aboutOf(e *events.Event) (about, id string) {
 	about, _, _ = strings.Cut(string(e.Data.EventType()), ".")
 	switch e.Data.(type) {
-	case *events.AuthenticationLeased, *events.AuthenticationRefreshed:
+	case *events.AuthenticationLeased, *events.AuthenticationRefreshed,
+		*events.WebhookLeased, *events.WebhookAdvanced, *events.WebhookFailed:
 		return "", ""
 	}
 	if slices.Contains(routine, about) {
@@ -90,7 +92,7 @@ func nameOf(v any) string {
 // has an account of its own.
 var bookkeeping = []string{
 	"created", "createdAt", "updatedAt", "ordinal", "revision", "changed", "version", "versions", "tokensEnded", "secrets",
-	"leasedUntil", "attempts", "key",
+	"leasedUntil", "attempts", "key", "lease", "holder", "amid", "acknowledged", "acknowledgedAt", "failingSince", "retryAt", "failedAt",
 }
 
 // concealed stands for a value that an account of the past does not show.
