@@ -58,6 +58,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/usage"
 	"github.com/grantlog/grantlog/handlers/userinfo"
 	"github.com/grantlog/grantlog/handlers/users"
+	"github.com/grantlog/grantlog/handlers/webhooks"
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/projections/notary"
@@ -78,6 +79,7 @@ type Config struct {
 	JWKSCache      time.Duration // how long clients may cache the JWKS
 	MaxStaleness   time.Duration // how late a replica may show the log
 	KeyRotation    time.Duration // age at which a signing key is replaced
+	WebhookGiveUp  time.Duration // how long a receiver may fail before nothing is pushed to it any more
 	HashWorker     []string      // command that hashes passwords; see password.Config
 	Metrics        *metrics.Metrics
 	Now            func() time.Time
@@ -109,6 +111,7 @@ type Server struct {
 	health       *health.Endpoint
 	tokens       *token.Endpoint
 	feed         *revocations.Endpoint
+	webhooks     *webhooks.Endpoint
 	thirdParties *authentications.Endpoint
 
 	open     atomic.Bool   // set by Open
@@ -173,6 +176,7 @@ func assemble(cfg Config) *Server {
 	s.thirdParties = authentications.New(authentications.Config{
 		Authn: s.callers, Emit: s.emit, Repeats: s.repeats, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,
 	})
+	s.webhooks = s.webhooksEndpoint(vault)
 	return s
 }
 
@@ -207,6 +211,7 @@ func (s *Server) endpoints() []mounter {
 		&usage.Endpoint{Authn: callers, Guard: s.guard},
 		&past.Endpoint{Authn: callers, AsOf: history},
 		s.feed,
+		s.webhooks,
 		audit.New(audit.Config{
 			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, WaitFor: s.cfg.Follower.WaitFor,
 			Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
@@ -271,6 +276,7 @@ func (s *Server) Run(ctx context.Context) {
 	work.Go(func() { s.keeper.Run(ctx) })
 	work.Go(func() { s.guard.Run(ctx) })
 	work.Go(func() { s.thirdParties.Run(ctx) })
+	work.Go(func() { s.webhooks.Run(ctx) })
 	work.Go(func() { s.office.Run(ctx) })
 	work.Go(func() { s.tokens.Run(ctx) })
 	work.Go(func() { s.cfg.Notary.Run(ctx) })
@@ -302,6 +308,7 @@ func (s *Server) Applied(r *journal.Record) {
 	}
 	s.feed.Hub().Applied(r)
 	s.cfg.Notary.Applied(r)
+	s.webhooks.Applied(r)
 }
 
 // Handler is the server's HTTP handler.

@@ -91,10 +91,10 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Logins.sweep(s.Time)
 		s.Requests.sweep(s.Time)
 	}
+	s.Webhooks.note(r, at)
 	if s.Void(at.position, at.ordinal) {
 		return nil
 	}
-	s.Webhooks.note(r, at)
 	switch d := e.Data.(type) {
 	case *events.TokenIssued:
 		s.issue(at, d)

@@ -56,6 +56,7 @@ type serveSettings struct {
 	KeyRotation  time.Duration `group:"server" default:"2160h" placeholder:"TIME" help:"Age at which a signing key is replaced. (default 2160h, 90 days)"`
 
 	SnapshotInterval time.Duration `group:"server" default:"10m" placeholder:"TIME" help:"Least time from one snapshot for joining replicas to the next one in the NATS object store. (default 10m)"`
+	WebhookGiveUp    time.Duration `group:"server" default:"72h" placeholder:"TIME" help:"How long the receiver of a webhook may fail before nothing is pushed to it until it is resumed. (default 72h, 3 days)"`
 }
 
 // check finds contradictions between settings.
@@ -79,6 +80,8 @@ func (c *serveSettings) check() error {
 		return errors.New("--key-rotation must be longer than --jwks-cache")
 	case c.SnapshotInterval < time.Second:
 		return errors.New("--snapshot-interval must be at least 1s")
+	case c.WebhookGiveUp < time.Second:
+		return errors.New("--webhook-give-up must be at least 1s")
 	}
 	if err := c.Cluster.check(len(c.Log.NATS) == 0); err != nil {
 		return err

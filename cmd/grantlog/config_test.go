@@ -61,7 +61,8 @@ func TestDefaults(t *testing.T) {
 	want := serveSettings{
 		General: general{LogFormat: "text"},
 		Log:     logSettings{Data: "./data"},
-		Listen:  "127.0.0.1:8080", MaxStaleness: 10 * time.Second, JWKSCache: 5 * time.Minute, KeyRotation: 90 * 24 * time.Hour, SnapshotInterval: 10 * time.Minute,
+		Listen:  "127.0.0.1:8080", MaxStaleness: 10 * time.Second, JWKSCache: 5 * time.Minute, KeyRotation: 90 * 24 * time.Hour,
+		SnapshotInterval: 10 * time.Minute, WebhookGiveUp: 72 * time.Hour,
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Error(diff)
@@ -82,7 +83,7 @@ var every = map[string]string{
 	"nats-creds": "c.creds", "nats-ca": "ca.pem", "master-key-file": "key", "nats-listen": "127.0.0.1:4222",
 	"log-replicas": "3", "listen": "[::1]:80", "issuer": "https://id.example/t", "trusted-proxies": "10.1.2.3/8, ::1",
 	"metrics-listen": "127.0.0.1:9100", "seed": "seed.yaml", "admin-file": "admin.json", "max-staleness": "1m",
-	"jwks-cache": "90s", "key-rotation": "24h", "snapshot-interval": "1h",
+	"jwks-cache": "90s", "key-rotation": "24h", "snapshot-interval": "1h", "webhook-give-up": "1h",
 	"cluster-name": "c_1", "cluster-listen": "10.0.0.1:6222", "cluster-routes": "nats://10.0.0.1:6222, nats://b:6222", "cluster-advertise": "c.example:6222",
 }
 
@@ -97,6 +98,7 @@ func wantEvery() serveSettings {
 		TrustedProxies: networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		MetricsListen:  "127.0.0.1:9100", Seed: "seed.yaml", AdminFile: "admin.json",
 		MaxStaleness: time.Minute, JWKSCache: 90 * time.Second, KeyRotation: 24 * time.Hour, SnapshotInterval: time.Hour,
+		WebhookGiveUp: time.Hour,
 	}
 }
 
@@ -304,6 +306,7 @@ func TestContradictions(t *testing.T) {
 		"cache":               {[]string{"--jwks-cache=25h"}, "--jwks-cache must be from 1s to 24h"},
 		"rotation":            {[]string{"--key-rotation=5m"}, "--key-rotation must be longer than --jwks-cache"},
 		"snapshots":           {[]string{"--snapshot-interval=0s"}, "--snapshot-interval must be at least 1s"},
+		"give up":             {[]string{"--webhook-give-up=0s"}, "--webhook-give-up must be at least 1s"},
 		"two sources of keys": {[]string{"--master-key-file=x"}, "are both given"},
 	} {
 		t.Run(name, func(t *testing.T) {

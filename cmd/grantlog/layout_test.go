@@ -52,6 +52,7 @@ var layout = []struct {
 	{"handlers/audit", []string{"endpoint", "events/journal"}, "shows records of the log itself"},
 	{"handlers/transparency", []string{"endpoint", "events/journal", "events/tree", "projections/notary"}, "shows that the log's records are those it had"},
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
+	{"handlers/webhooks", []string{"endpoint", "events/journal"}, "pushes what records of the log end"},
 	{"handlers/metrics", []string{"events/journal", "projections/follow"}, "counts what others do, and decides nothing"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},
 	{"handlers/past", []string{"endpoint", "replay"}, "answers in replay's own words"},

@@ -78,7 +78,7 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 	server, err := handlers.New(handlers.Config{
 		Journal: r.journal, Follower: r.follower, Notary: r.notary, Erasable: r.erasable, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
-		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation,
+		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation, WebhookGiveUp: set.WebhookGiveUp,
 		HashWorker: hashWorker(), Metrics: r.metrics, Now: time.Now, Log: log,
 	})
 	if err != nil {

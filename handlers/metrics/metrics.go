@@ -36,6 +36,9 @@ type Metrics struct {
 
 	failedChecks *prometheus.CounterVec // by server of NATS
 	failedAt     *prometheus.GaugeVec
+
+	pushes   *prometheus.HistogramVec
+	webhooks atomic.Pointer[func() []Webhooks]
 }
 
 // New returns the metrics of a replica of this version.
@@ -43,6 +46,7 @@ func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.makeRequests()
 	m.makeLog()
+	m.makeWebhooks()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "1, with the version of the program.",
 		ConstLabels: prometheus.Labels{"version": version},
@@ -51,6 +55,7 @@ func New(version string) *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
 		m.requests, m.throttled, m.listeners, m.appends, m.pageEvents, m.pageBytes, m.retries, m.failedChecks, m.failedAt, (*stateCollector)(m),
+		m.pushes, (*webhookCollector)(m),
 	)
 	return m
 }

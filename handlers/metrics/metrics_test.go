@@ -102,11 +102,31 @@ func TestLog(t *testing.T) {
 	}
 }
 
+func TestWebhooks(t *testing.T) {
+	m := metrics.New("v1")
+	if text := scrape(t, m); strings.Contains(text, "grantlog_webhooks") {
+		t.Error("a replica that knows of no webhooks counts them")
+	}
+	m.Webhooks(func() []metrics.Webhooks {
+		return []metrics.Webhooks{{Status: "active", Count: 3}, {Status: "dead", Count: 1, Lag: 40}}
+	})
+	m.Push("acknowledged", 3*time.Millisecond)
+	m.Push("acknowledged", 3*time.Millisecond)
+	m.Push("failed", 10*time.Second)
+	wantLines(t, scrape(t, m),
+		`grantlog_webhooks{status="active"} 3`, `grantlog_webhooks{status="dead"} 1`,
+		`grantlog_webhook_lag_records{status="active"} 0`, `grantlog_webhook_lag_records{status="dead"} 40`,
+		`grantlog_webhook_push_duration_seconds_count{outcome="acknowledged"} 2`, `grantlog_webhook_push_duration_seconds_count{outcome="failed"} 1`,
+	)
+}
+
 // The names are as Prometheus users expect them.
 func TestNames(t *testing.T) {
 	m := metrics.New("v1")
 	m.Follow(func() follow.Status { return follow.Status{} })
 	m.Commit(journal.Commit{Events: 1, Attempts: 2})
+	m.Push("failed", time.Second)
+	m.Webhooks(func() []metrics.Webhooks { return []metrics.Webhooks{{Status: "active"}} })
 	e := echo.New()
 	e.Use(m.Requests)
 	e.GET("/x/stream", func(echo.Context) error { return echo.NewHTTPError(http.StatusTooManyRequests) })

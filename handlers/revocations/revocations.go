@@ -85,7 +85,7 @@ func (e *Endpoint) poll(c echo.Context) error {
 		}
 	}
 	now := e.Position()
-	found, _, err := e.after(c.Request().Context(), place, now, organization, limit)
+	found, _, err := e.After(c.Request().Context(), place, now, organization, limit)
 	if err != nil {
 		return err
 	}
@@ -99,13 +99,16 @@ func (e *Endpoint) poll(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-// after finds endings in the hub or, for a place long ago, in the log.
-func (e *Endpoint) after(ctx context.Context, place sse.Place, now events.Position, organization string, limit int) ([]projections.Ending, <-chan struct{}, error) {
+// After finds about limit endings of an organization (empty: of all) after a
+// place, whole records of them, in the hub or, for a place long ago, in the log
+// up to now. When there are none, more is closed with the next ending or, if
+// the log was read, nil: go on after now.
+func (e *Endpoint) After(ctx context.Context, place sse.Place, now events.Position, organization string, limit int) (found []projections.Ending, more <-chan struct{}, err error) {
 	found, more, ok := e.hub.after(place, now, organization, limit)
 	if ok {
 		return found, more, nil
 	}
-	found, err := e.fromLog(ctx, place, now, organization, limit)
+	found, err = e.fromLog(ctx, place, now, organization, limit)
 	return found, nil, err
 }
 
@@ -156,7 +159,7 @@ func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller,
 	defer beat.Stop()
 	for e.Fresh() == nil && e.Authn.StillLive(caller) {
 		now := e.Position()
-		found, more, err := e.after(ctx, place, now, organization, batch)
+		found, more, err := e.After(ctx, place, now, organization, batch)
 		if err != nil {
 			return
 		}
