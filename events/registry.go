@@ -14,11 +14,15 @@ import (
 var catalogue = newRegistry(
 	onOrganization(func(d *OrganizationCreated) string { return d.ID }),
 	onOrganization(func(d *OrganizationUpdated) string { return d.ID }),
+	onOrganization(func(d *OrganizationEnabled) string { return d.ID }),
+	revocation[OrganizationDisabled](),
 	onOrganization(func(d *ScopesSet) string { return d.ID }),
 	onOrganization(func(d *UpstreamsSet) string { return d.ID }),
 
 	onApplication(func(d *ApplicationCreated) string { return d.ID }),
 	onApplication(func(d *ApplicationUpdated) string { return d.ID }),
+	onApplication(func(d *ApplicationEnabled) string { return d.ID }),
+	revocation[ApplicationDisabled](),
 	revocation[SecretRotated](),
 	revocation[ApplicationTokensRevoked](),
 	revocation[ApplicationDeleted](),

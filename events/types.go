@@ -43,6 +43,17 @@ type OrganizationUpdated struct {
 	Limits    Limits `json:"limits,omitzero"`
 }
 
+// OrganizationDisabled shuts a tenant out and ends every token issued in it
+// before.
+type OrganizationDisabled struct {
+	ID string `json:"id"`
+}
+
+// OrganizationEnabled lets a tenant in again. Tokens that ended stay so.
+type OrganizationEnabled struct {
+	ID string `json:"id"`
+}
+
 // ScopesSet replaces an organization's scope catalogue.
 type ScopesSet struct {
 	ID     string  `json:"id"` // organization
@@ -92,6 +103,18 @@ type ApplicationTokensRevoked struct {
 	ID       string `json:"id"`
 	ClientID string `json:"clientId,omitempty"` // for consumers who know clients, not applications
 	Reason   string `json:"reason,omitempty"`
+}
+
+// ApplicationDisabled shuts an application out and ends every token issued to
+// it before.
+type ApplicationDisabled struct {
+	ID       string `json:"id"`
+	ClientID string `json:"clientId,omitempty"` // for consumers who know clients, not applications
+}
+
+// ApplicationEnabled lets an application in again. Tokens that ended stay so.
+type ApplicationEnabled struct {
+	ID string `json:"id"`
 }
 
 // ApplicationDeleted ends an application, its secrets and its tokens.
@@ -161,11 +184,15 @@ type BeaconSent struct {
 // The stable names.
 func (*OrganizationCreated) EventType() Type      { return "organization.created" }
 func (*OrganizationUpdated) EventType() Type      { return "organization.updated" }
+func (*OrganizationDisabled) EventType() Type     { return "organization.disabled" }
+func (*OrganizationEnabled) EventType() Type      { return "organization.enabled" }
 func (*ScopesSet) EventType() Type                { return "organization.scopes_set" }
 func (*ApplicationCreated) EventType() Type       { return "application.created" }
 func (*ApplicationUpdated) EventType() Type       { return "application.updated" }
 func (*SecretRotated) EventType() Type            { return "application.secret_rotated" }
 func (*ApplicationTokensRevoked) EventType() Type { return "application.tokens_revoked" }
+func (*ApplicationDisabled) EventType() Type      { return "application.disabled" }
+func (*ApplicationEnabled) EventType() Type       { return "application.enabled" }
 func (*ApplicationDeleted) EventType() Type       { return "application.deleted" }
 func (*TokenIssued) EventType() Type              { return "token.issued" }
 func (*TokenRevoked) EventType() Type             { return "token.revoked" }

@@ -43,6 +43,8 @@ type Application struct {
 	// TokensEnded is the record that last revoked all tokens: those issued
 	// at or before it are dead.
 	TokensEnded events.Position `json:"tokensEnded,omitempty"`
+	// Disabled: it gets no tokens until it is enabled again.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // Public reports whether the client has no secret (RFC 6749 section 2.1).
@@ -217,6 +219,17 @@ func (p *Applications) rotate(at at, d *events.SecretRotated) {
 
 func (p *Applications) endTokens(at at, d *events.ApplicationTokensRevoked) {
 	p.edit(at, d.ID, func(a *Application) { a.TokensEnded = at.position })
+}
+
+func (p *Applications) disable(at at, d *events.ApplicationDisabled) {
+	p.edit(at, d.ID, func(a *Application) { a.Disabled, a.TokensEnded = true, at.position })
+}
+
+func (p *Applications) enable(at at, d *events.ApplicationEnabled) {
+	p.edit(at, d.ID, func(a *Application) {
+		a.Disabled = false
+		a.Revision = at.revision()
+	})
 }
 
 func (p *Applications) remove(at at, d *events.ApplicationDeleted) {

@@ -8,7 +8,8 @@ import (
 
 // Ending is what an event of the revocations family ends, in the form that
 // revocation consumers get: one token, or everything of an application, a
-// service or a user that was issued at or before Position.
+// service, a user or, if it names none of these, of the organization that was
+// issued at or before Position.
 type Ending struct {
 	Position     events.Position `json:"position"`
 	Ordinal      int             `json:"-"` // place in the record
@@ -31,6 +32,11 @@ type Ending struct {
 	// EffectiveAt is when they end, if that is later than Time: the end of a
 	// rotation's overlap.
 	EffectiveAt time.Time `json:"effectiveAt,omitzero"`
+}
+
+// Everything reports whether it ends all tokens of its organization.
+func (n *Ending) Everything() bool {
+	return n.Token == nil && n.Application+n.ClientID+n.Service+n.User+n.Family == ""
 }
 
 // EndingOf is the function of that name, for an event that is about to be
@@ -66,6 +72,10 @@ func EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, b
 		n.Application, n.ClientID, n.EffectiveAt, n.Reason = d.ID, d.ClientID, d.EndsAt, "secret_rotated"
 	case *events.ApplicationTokensRevoked:
 		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, d.Reason
+	case *events.ApplicationDisabled:
+		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, "application_disabled"
+	case *events.OrganizationDisabled:
+		n.Reason = "organization_disabled"
 	case *events.ApplicationDeleted:
 		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, "application_deleted"
 	case *events.ServiceAuthDisabled:

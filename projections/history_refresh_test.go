@@ -166,7 +166,7 @@ func (m *model) endFamilies(application, user string) {
 
 func (m *model) live(organization, application string, secret int, now time.Time) bool {
 	a := m.apps[application]
-	if a == nil || a.organization != organization {
+	if a == nil || a.organization != organization || a.disabled || m.shut[organization] {
 		return false
 	}
 	if secret == 0 {

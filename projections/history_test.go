@@ -177,10 +177,17 @@ func (g *generator) page() page {
 		}
 		return on(org, g.now, rotated(app, ends))
 	case "end":
-		return on(org, g.now, &events.ApplicationTokensRevoked{ID: app})
+		return on(org, g.now, rapid.SampledFrom([]events.Data{
+			&events.ApplicationTokensRevoked{ID: app}, &events.ApplicationDisabled{ID: app}, &events.ApplicationEnabled{ID: app},
+		}).Draw(g.t, "end"))
 	case "delete":
 		return on(org, g.now, &events.ApplicationDeleted{ID: app})
 	case "org":
+		if d := rapid.SampledFrom([]events.Data{
+			nil, nil, &events.OrganizationDisabled{ID: org}, &events.OrganizationEnabled{ID: org}, &events.OrganizationEnabled{ID: org},
+		}).Draw(g.t, "shut"); d != nil {
+			return on(org, g.now, d)
+		}
 		return on(org, g.now,
 			&events.OrganizationCreated{ID: org, Name: "O <&>\u2028", Limits: events.Limits{PerHour: 3}},
 			&events.ScopesSet{ID: org, Scopes: []events.Scope{{Name: "read", Routes: []string{"GET /"}}}})

@@ -18,6 +18,7 @@ type model struct {
 	position events.Position
 	latest   time.Time
 	apps     map[string]*modelApp
+	shut     map[string]bool // organizations
 	services map[string]*modelService
 	users    map[string]*modelUser
 	families map[string]*modelFamily
@@ -31,6 +32,7 @@ type model struct {
 type modelApp struct {
 	organization string
 	versions     int
+	disabled     bool
 	ends         map[int]time.Time // by live secret version; zero: no end
 }
 
@@ -78,6 +80,29 @@ func (m *model) event(p page, d events.Data) {
 			m.endFamilies(d.ID, "")
 			m.each(d.ID, func(t *modelToken) { t.dead = true })
 		}
+	case *events.ApplicationDisabled:
+		if a := m.owned(p, d.ID); a != nil {
+			a.disabled = true
+			m.endFamilies(d.ID, "")
+			m.each(d.ID, func(t *modelToken) { t.dead = true })
+		}
+	case *events.ApplicationEnabled:
+		if a := m.owned(p, d.ID); a != nil {
+			a.disabled = false
+		}
+	case *events.OrganizationCreated:
+		if _, known := m.shut[d.ID]; !known {
+			m.shut[d.ID] = false
+		}
+	case *events.OrganizationDisabled:
+		if _, known := m.shut[d.ID]; known && d.ID == p.organization {
+			m.shut[d.ID] = true
+			m.endAll(d.ID)
+		}
+	case *events.OrganizationEnabled:
+		if _, known := m.shut[d.ID]; known {
+			m.shut[d.ID] = false
+		}
 	case *events.SecretRotated:
 		m.rotate(p, d)
 	case *events.TokenIssued:
@@ -105,6 +130,17 @@ func (m *model) each(application string, do func(*modelToken)) {
 		if t.Application == application {
 			do(t)
 		}
+	}
+}
+
+// endAll is what becomes of an organization's tokens and families when it is
+// disabled.
+func (m *model) endAll(organization string) {
+	for _, t := range m.tokens {
+		t.dead = t.dead || t.organization == organization
+	}
+	for _, f := range m.families {
+		f.dead = f.dead || f.organization == organization
 	}
 }
 
@@ -141,14 +177,14 @@ func (m *model) issue(p page, d *events.TokenIssued) {
 	t := &modelToken{TokenIssued: *d, organization: p.organization}
 	if d.Service != "" {
 		t.dead = !m.backed(p, d)
-	} else if a := m.owned(p, d.Application); a == nil {
+	} else if a := m.owned(p, d.Application); a == nil || a.disabled {
 		t.dead = true
 	} else if ends, ok := a.ends[d.Secret]; d.Secret == 0 && a.versions > 0 || d.Secret > 0 && !ok {
 		t.dead = true
 	} else if t.deadAt = ends; !ends.IsZero() && !p.time.Before(ends) {
 		t.dead = true
 	}
-	t.dead = t.dead || d.User != "" && !m.loggedIn(p, d)
+	t.dead = t.dead || m.shut[p.organization] || d.User != "" && !m.loggedIn(p, d)
 	if d.Family != "" {
 		f := m.families[d.Family]
 		t.dead = t.dead || f == nil || f.organization != p.organization || f.Application != d.Application || !m.refreshable(f, p.time)
@@ -177,7 +213,7 @@ func checkAgainstModel(t *testing.T, histories *rapid.Generator[[]page]) {
 		pages := histories.Draw(t, "history")
 		s := projections.New()
 		m := &model{
-			apps: map[string]*modelApp{}, services: map[string]*modelService{},
+			apps: map[string]*modelApp{}, shut: map[string]bool{}, services: map[string]*modelService{},
 			users: map[string]*modelUser{}, handles: map[string]string{}, endings: map[string]string{},
 			families: map[string]*modelFamily{},
 			tokens:   map[events.TokenID]*modelToken{}, requests: map[events.RequestDigest]time.Time{},

@@ -18,6 +18,11 @@ type Organization struct {
 	Upstreams []events.Upstream `json:"upstreams,omitempty"`
 	CreatedAt time.Time         `json:"createdAt"`
 	Revision  events.Position   `json:"revision"` // guard of edits
+	// Disabled: nobody of it gets tokens until it is enabled again.
+	Disabled bool `json:"disabled,omitempty"`
+	// TokensEnded is the record that last disabled it: tokens issued at or
+	// before it are dead.
+	TokensEnded events.Position `json:"tokensEnded,omitempty"`
 
 	routes *routes // of Scopes and Upstreams
 }
@@ -69,6 +74,27 @@ func (p *Organizations) edit(at at, id string, change func(*Organization)) {
 
 func (p *Organizations) update(at at, d *events.OrganizationUpdated) {
 	p.edit(at, d.ID, func(o *Organization) { o.Name, o.PartnerID, o.Limits = d.Name, d.PartnerID, d.Limits })
+}
+
+// backs reports whether a token that was issued in an organization counts.
+func (p *Organizations) backs(t *Token) bool {
+	o, ok := p.byID[t.Organization]
+	return !ok || !o.Disabled && t.Position > o.TokensEnded
+}
+
+// disable is a fact on the subject of its revocations, so it guards no edit.
+func (p *Organizations) disable(at at, d *events.OrganizationDisabled) {
+	old, ok := p.byID[d.ID]
+	if !ok || d.ID != at.organization {
+		return
+	}
+	o := *old
+	o.Disabled, o.TokensEnded = true, at.position
+	p.byID[d.ID] = &o
+}
+
+func (p *Organizations) enable(at at, d *events.OrganizationEnabled) {
+	p.edit(at, d.ID, func(o *Organization) { o.Disabled = false })
 }
 
 func (p *Organizations) setScopes(at at, d *events.ScopesSet) {

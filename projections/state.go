@@ -111,6 +111,10 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Organizations.create(at, d)
 	case *events.OrganizationUpdated:
 		s.Organizations.update(at, d)
+	case *events.OrganizationDisabled:
+		s.Organizations.disable(at, d)
+	case *events.OrganizationEnabled:
+		s.Organizations.enable(at, d)
 	case *events.ScopesSet:
 		s.Organizations.setScopes(at, d)
 	case *events.UpstreamsSet:
@@ -123,6 +127,10 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Applications.rotate(at, d)
 	case *events.ApplicationTokensRevoked:
 		s.Applications.endTokens(at, d)
+	case *events.ApplicationDisabled:
+		s.Applications.disable(at, d)
+	case *events.ApplicationEnabled:
+		s.Applications.enable(at, d)
 	case *events.ApplicationDeleted:
 		s.Applications.remove(at, d)
 		s.forget(d.ID)

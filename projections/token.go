@@ -100,6 +100,9 @@ func (s *State) Liveness(t Token, now time.Time) Liveness {
 
 // backs reports whether what a token was decided on counts at now.
 func (s *State) backs(t *Token, now time.Time) bool {
+	if !s.Organizations.backs(t) {
+		return false
+	}
 	if t.User != "" && !s.Users.backs(t) || t.Family != "" && !s.Refreshes.backs(t) {
 		return false
 	}
@@ -107,7 +110,7 @@ func (s *State) backs(t *Token, now time.Time) bool {
 		return s.Services.backs(t)
 	}
 	a, ok := s.Applications.Get(t.Application)
-	if !ok || a.Organization != t.Organization || !a.backs(t.Secret, now) {
+	if !ok || a.Organization != t.Organization || a.Disabled || !a.backs(t.Secret, now) {
 		return false
 	}
 	// Later than its application's creation too: an id that the log shows

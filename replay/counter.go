@@ -114,6 +114,8 @@ func (c *counter) concerned(n projections.Ending) []Client {
 			return nil
 		}
 		return credentials(s)
+	case n.Everything():
+		return slices.DeleteFunc(Clients(c.state), func(client Client) bool { return client.Organization != n.Organization })
 	}
 	var clients []Client
 	for _, a := range c.state.Applications.After(n.Organization, 0, 0) {

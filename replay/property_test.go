@@ -143,7 +143,7 @@ func draw(t *rapid.T) *past {
 
 // steps are weighted by how often they stand here.
 var steps = strings.Fields("issue issue issue issue issue issue issue issue wait wait wait wait revoke revoke " +
-	"rotate overlap overlap overlap end disable enable delete begin begin begin present present present present end-family")
+	"shut open open shut-app open-app open-app rotate overlap overlap overlap end disable enable delete begin begin begin present present present present end-family")
 
 func (p *past) step(kind string) {
 	id := someApplication.Draw(p.t, "application")
@@ -173,6 +173,14 @@ func (p *past) step(kind string) {
 		p.add(&events.SecretRotated{ID: id, Secret: someDigest, EndsAt: ends})
 	case "end":
 		p.add(&events.ApplicationTokensRevoked{ID: id})
+	case "shut-app":
+		p.add(&events.ApplicationDisabled{ID: id})
+	case "open-app":
+		p.add(&events.ApplicationEnabled{ID: id})
+	case "shut":
+		p.add(&events.OrganizationDisabled{ID: "acme"})
+	case "open":
+		p.add(&events.OrganizationEnabled{ID: "acme"})
 	case "disable":
 		p.add(&events.UserDisabled{ID: "u1"})
 	case "enable":

@@ -15,7 +15,8 @@ type trail struct {
 	byID  map[events.TokenID]*Token
 	open  []*Token // not known to have ended
 	// last is the latest ending of everything of an application, a service, a
-	// user or a family of refresh tokens: the cause of deaths on arrival.
+	// user, a family of refresh tokens or an organization: the cause of deaths
+	// on arrival.
 	last     map[string]*End
 	overlaps map[overlap]*End
 }
@@ -69,7 +70,7 @@ func (t *trail) issued(position events.Position, ordinal int, e *events.Event, i
 		return
 	}
 	token.End = &End{Reason: ReasonDeadOnArrival, At: e.Time}
-	for _, of := range []string{token.Application, token.Service, token.User, token.Family} {
+	for _, of := range []string{token.Application, token.Service, token.User, token.Family, everythingIn(token.Organization)} {
 		if cause := t.last[of]; cause != nil && (token.End.Event == nil || cause.Event.Position > token.End.Event.Position) {
 			token.End.Event = cause.Event
 		}
@@ -89,6 +90,8 @@ func (t *trail) ended(n projections.Ending, e *events.Event) {
 	everythingOf := []string{n.Application, n.Service, n.User}
 	if n.Family != "" {
 		everythingOf = []string{n.Family}
+	} else if n.Everything() {
+		everythingOf = []string{everythingIn(n.Organization)}
 	}
 	for _, of := range everythingOf {
 		if of != "" {
@@ -108,10 +111,16 @@ func (t *trail) ended(n projections.Ending, e *events.Event) {
 	t.open = still
 }
 
+// everythingIn stands for all tokens of an organization; it is no id.
+func everythingIn(organization string) string { return "organization " + organization }
+
 // concerns reports whether an ending may be one of a token.
 func concerns(n projections.Ending, t *Token) bool {
 	if n.Family != "" {
 		return n.Family == t.Family
+	}
+	if n.Everything() {
+		return n.Organization == t.Organization
 	}
 	return n.Application != "" && n.Application == t.Application ||
 		n.Service != "" && n.Service == t.Service ||

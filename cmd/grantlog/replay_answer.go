@@ -26,6 +26,7 @@ type applicationBody struct {
 	Scopes          []string       `json:"scopes"`
 	OrganizationID  string         `json:"organizationId"`
 	Public          bool           `json:"public"`
+	Disabled        bool           `json:"disabled,omitempty"`
 	CreatedAt       time.Time      `json:"createdAt"`
 	UpdatedAt       time.Time      `json:"updatedAt"`
 	SecretCreatedAt *time.Time     `json:"secretCreatedAt,omitempty"`
@@ -50,6 +51,7 @@ type organizationBody struct {
 	Name      string         `json:"name"`
 	PartnerID string         `json:"partnerId,omitempty"`
 	Limits    *events.Limits `json:"limits,omitempty"`
+	Disabled  bool           `json:"disabled,omitempty"`
 	Scopes    []events.Scope `json:"scopes"`
 	CreatedAt time.Time      `json:"createdAt"`
 }

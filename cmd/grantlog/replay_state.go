@@ -37,7 +37,7 @@ func (v stateView) application(q question) (answer, error) {
 func applicationOf(app *projections.Application, now time.Time) applicationBody {
 	b := applicationBody{
 		ID: app.ID, ClientID: app.ClientID, Name: app.Name, Description: app.Description,
-		Scopes: full(app.Scopes), OrganizationID: app.Organization, Public: app.Public(),
+		Scopes: full(app.Scopes), OrganizationID: app.Organization, Public: app.Public(), Disabled: app.Disabled,
 		CreatedAt: app.CreatedAt, UpdatedAt: app.UpdatedAt, TokenLifetime: int(app.TokenLife().Seconds()),
 		SigningAlg: app.Alg(), Audience: app.Audience, GrantTypes: full(app.GrantTypes), RedirectURIs: full(app.RedirectURIs),
 	}
@@ -69,7 +69,7 @@ func (v stateView) organization(q question) (answer, error) {
 		return nil, &notFoundError{q.what}
 	}
 	a := organizationAnswer{AsOf: v.at, Applications: []clientBody{}, Organization: organizationBody{
-		ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Scopes: append([]events.Scope{}, o.Scopes...), CreatedAt: o.CreatedAt,
+		ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Disabled: o.Disabled, Scopes: append([]events.Scope{}, o.Scopes...), CreatedAt: o.CreatedAt,
 	}}
 	if o.Limits != (events.Limits{}) {
 		a.Organization.Limits = &o.Limits

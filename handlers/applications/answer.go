@@ -23,6 +23,7 @@ type application struct {
 	Scopes          []string       `json:"scopes"`
 	OrganizationID  string         `json:"organizationId"`
 	Public          bool           `json:"public"`
+	Disabled        bool           `json:"disabled,omitempty"`
 	CreatedAt       time.Time      `json:"createdAt"`
 	UpdatedAt       time.Time      `json:"updatedAt"`
 	SecretCreatedAt *time.Time     `json:"secretCreatedAt,omitempty"` // absent for a public client
@@ -38,7 +39,7 @@ type application struct {
 func answerOf(app *projections.Application, now time.Time) application {
 	a := application{
 		ID: app.ID, ClientID: app.ClientID, Name: app.Name, Description: app.Description,
-		Scopes: list(app.Scopes), OrganizationID: app.Organization, Public: app.Public(),
+		Scopes: list(app.Scopes), OrganizationID: app.Organization, Public: app.Public(), Disabled: app.Disabled,
 		CreatedAt: app.CreatedAt, UpdatedAt: app.UpdatedAt,
 		TokenLifetime: int(app.TokenLife().Seconds()), SigningAlg: app.Alg(), Audience: app.Audience,
 		GrantTypes: list(app.GrantTypes), RedirectURIs: list(app.RedirectURIs),

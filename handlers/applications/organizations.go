@@ -18,6 +18,7 @@ type organization struct {
 	ID        string         `json:"id"`
 	Name      string         `json:"name"`
 	PartnerID string         `json:"partnerId,omitempty"`
+	Disabled  bool           `json:"disabled,omitempty"`
 	Limits    *events.Limits `json:"limits,omitempty"` // absent: the server's
 	Scopes    []events.Scope `json:"scopes"`           // empty: any scope
 	CreatedAt time.Time      `json:"createdAt"`
@@ -30,7 +31,7 @@ type organizationsPage struct {
 
 func organizationOf(o *projections.Organization) organization {
 	answer := organization{
-		ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, CreatedAt: o.CreatedAt,
+		ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Disabled: o.Disabled, CreatedAt: o.CreatedAt,
 		Scopes: append([]events.Scope{}, o.Scopes...),
 	}
 	if o.Limits != (events.Limits{}) {

@@ -2,6 +2,7 @@ package applications
 
 import (
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,6 +32,14 @@ type settings struct {
 	GrantTypes    []string       `json:"grantTypes"`
 	RedirectURIs  []string       `json:"redirectUris"`
 	Public        *bool          `json:"public"`
+	Disabled      *bool          `json:"disabled"` // in updates only
+}
+
+// edits reports whether a body changes more than whether the application is
+// disabled.
+func (s settings) edits() bool {
+	only := settings{Disabled: s.Disabled}
+	return s.Disabled == nil || !reflect.DeepEqual(s, only)
 }
 
 func (s settings) chosen() command.Settings {
@@ -49,6 +58,9 @@ func (e *Endpoint) create(c echo.Context) error {
 	var in settings
 	if err := body.Decode(c.Request(), &in); err != nil {
 		return err
+	}
+	if in.Disabled != nil {
+		return oauth.Invalid("disabled is for applications that are there: it cannot be chosen at creation")
 	}
 	made, err := e.Repeats.Begin(c, in)
 	if err != nil {
@@ -124,8 +136,17 @@ func (e *Endpoint) update(c echo.Context) error {
 		return oauth.Invalid("public is chosen at creation and cannot be changed")
 	}
 	id, expected := c.Param("id"), consistency.IfMatch(c.Request())
+	if in.edits() {
+		err := e.act(c, r, id, func(s *projections.State, target command.Target, _ time.Time) (command.Decision, error) {
+			return command.UpdateApplication(s, target, expected, in.chosen())
+		})
+		if err != nil || in.Disabled == nil {
+			return e.answerTo(c, r, id, err)
+		}
+		expected = nil // it was met
+	}
 	return e.change(c, r, id, func(s *projections.State, target command.Target, _ time.Time) (command.Decision, error) {
-		return command.UpdateApplication(s, target, expected, in.chosen())
+		return command.DisableApplication(s, target, expected, *in.Disabled)
 	})
 }
 
@@ -144,7 +165,13 @@ func (e *Endpoint) revokeTokens(c echo.Context) error {
 
 // change runs a command on an application and answers with what became of it.
 func (e *Endpoint) change(c echo.Context, r reach, id string, decide func(*projections.State, command.Target, time.Time) (command.Decision, error)) error {
-	if err := e.act(c, r, id, decide); err != nil {
+	return e.answerTo(c, r, id, e.act(c, r, id, decide))
+}
+
+// answerTo answers a command on an application: with what became of it, unless
+// err says why nothing did.
+func (e *Endpoint) answerTo(c echo.Context, r reach, id string, err error) error {
+	if err != nil {
 		return err
 	}
 	app, err := e.shown(r, id)

@@ -91,7 +91,7 @@ func UpdateApplication(s *projections.State, target Target, expected []events.Po
 		return Decision{}, err
 	}
 	if expected != nil && !slices.Contains(expected, app.Revision) {
-		return Decision{}, &Error{KindPrecondition, "The application has changed; read it again"}
+		return Decision{}, errApplicationChanged
 	}
 	o, ok := s.Organizations.Get(target.Organization)
 	if !ok {
@@ -103,6 +103,8 @@ func UpdateApplication(s *projections.State, target Target, expected []events.Po
 	}
 	return edit(target.Organization, app.Revision, &events.ApplicationUpdated{ID: app.ID, ApplicationSettings: settings})
 }
+
+var errApplicationChanged = &Error{KindPrecondition, "The application has changed; read it again"}
 
 // MaxOverlap is the longest time that a former secret may be kept.
 const MaxOverlap = 30 * 24 * time.Hour

@@ -46,6 +46,9 @@ func AuthenticateClient(s *projections.State, now time.Time, clientID string, di
 	if !ok {
 		return authenticateCredential(s, clientID, digest)
 	}
+	if app.Disabled || shut(s, app.Organization) {
+		return Client{}, ErrInvalidClient
+	}
 	if digest == nil {
 		if !app.Public() {
 			return Client{}, ErrInvalidClient
@@ -62,7 +65,7 @@ func AuthenticateClient(s *projections.State, now time.Time, clientID string, di
 
 func authenticateCredential(s *projections.State, clientID string, digest *events.SecretDigest) (Client, error) {
 	service, ok := s.Services.ByClientID(clientID)
-	if !ok || digest == nil {
+	if !ok || digest == nil || shut(s, service.Organization) {
 		return Client{}, ErrInvalidClient
 	}
 	credential, ok := service.Credential(clientID)

@@ -127,6 +127,7 @@ func (g *Guard) open(name command.ServiceName) (p Pass, ok bool) {
 	g.Emit.View(func(s *projections.State) {
 		if p.Service, ok = command.OpenService(s, name); ok {
 			p.Organization, ok = s.Organizations.Get(p.Service.Organization)
+			ok = ok && !p.Organization.Disabled
 		}
 	})
 	return p, ok

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -157,10 +158,17 @@ func (e *Endpoint) stream(c echo.Context) error {
 func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller, organization string, place sse.Place) {
 	beat := time.NewTicker(sse.Heartbeat)
 	defer beat.Stop()
-	for e.Fresh() == nil && e.Authn.StillLive(caller) {
+	for e.Fresh() == nil {
+		live := e.Authn.StillLive(caller)
 		now := e.Position()
 		found, more, err := e.After(ctx, place, now, organization, batch)
 		if err != nil {
+			return
+		}
+		if !live { // its own end is the last that a listener hears
+			if own := slices.DeleteFunc(found, func(n projections.Ending) bool { return !ends(n, caller) }); len(own) > 0 {
+				_, _ = send(s, own) // the stream ends in any case
+			}
 			return
 		}
 		if len(found) > 0 {
@@ -185,6 +193,17 @@ func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller,
 			return
 		}
 	}
+}
+
+// ends reports whether an ending is one of the caller's own token.
+func ends(n projections.Ending, caller authn.Caller) bool {
+	if n.Organization != caller.Organization() {
+		return false
+	}
+	if n.Token != nil {
+		return *n.Token == caller.Token.ID
+	}
+	return n.Everything() || n.Application == caller.Token.Application
 }
 
 // send writes whole records of endings and returns the place after them.

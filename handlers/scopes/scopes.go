@@ -16,6 +16,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -64,7 +65,7 @@ func (e *Endpoint) put(c echo.Context) error {
 		return oauth.Invalid("scopes is required")
 	}
 	organization, expected := authn.Home(c, reach), consistency.IfMatch(c.Request())
-	err = e.record(c, func(s *projections.State, _ time.Time) (command.Decision, error) {
+	err = manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		return command.SetScopes(s, organization, expected, in.Scopes)
 	})
 	if err != nil {
@@ -88,16 +89,6 @@ func (e *Endpoint) find(id string) (o *projections.Organization, err error) {
 		return nil, command.ErrNotFound
 	}
 	return o, nil
-}
-
-// record runs a command for the caller and names its position in the answer.
-func (e *Endpoint) record(c echo.Context, decide emit.Decide) error {
-	meta := emit.Meta{Actor: authn.From(c).Actor(), Correlation: oauth.RequestID(c)}
-	position, err := e.Emit.Do(c.Request().Context(), meta, decide)
-	if err == nil {
-		consistency.Set(c, position)
-	}
-	return err
 }
 
 func show(c echo.Context, o *projections.Organization, answer any) error {

@@ -26,6 +26,9 @@ const (
 	doubtful
 )
 
+// everybody stands for all clients and users; it is nobody's id.
+const everybody = "\x00"
+
 // ended is the last ending of all of a client's or user's tokens.
 type ended struct {
 	at       time.Time
@@ -106,7 +109,11 @@ func (v *view) end(e projections.Ending) {
 		if position == 0 {
 			position = math.MaxUint64 // not told yet: later than anything vouched for
 		}
-		for _, owner := range []string{e.ClientID, e.Application, e.User} {
+		owners := []string{e.ClientID, e.Application, e.User}
+		if e.Everything() {
+			owners = []string{everybody} // the issuer knows whose organization a token is of
+		}
+		for _, owner := range owners {
 			if owner != "" {
 				v.owners[0][owner] = ended{at, position}
 			}
@@ -138,7 +145,7 @@ func (v *view) judge(c *Claims) verdict {
 	}
 	vouched := max(v.vouched[0][c.ID], v.vouched[1][c.ID])
 	issued := time.Unix(c.IssuedAt, 0)
-	for _, owner := range []string{c.ClientID, c.User} {
+	for _, owner := range []string{c.ClientID, c.User, everybody} {
 		e, ok := v.ending(owner)
 		switch {
 		case !ok || vouched >= e.position || issued.After(e.at.Add(skew)):
