@@ -281,7 +281,7 @@ func sendRecord(s *sse.Stream, f filter, place sse.Place, r *journal.Record) err
 		if err != nil {
 			return err
 		}
-		if err := s.Send(at, string(m.Type), data); err != nil {
+		if err := s.Send(sse.Frame(at, string(m.Type), data)); err != nil {
 			return err
 		}
 	}

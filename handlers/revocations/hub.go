@@ -1,6 +1,7 @@
 package revocations
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +16,21 @@ import (
 // memory; who is further behind reads the log.
 const recent = 8192
 
+// told is an ending as listeners are told of it. It is made once, however many
+// they are, and never changes.
+type told struct {
+	projections.Ending
+	after sse.Place // where a listener is that has it
+	frame []byte
+}
+
 // Hub keeps the latest endings, in log order, and wakes who waits for more.
 // No listener holds back another: each reads at its own pace.
 type Hub struct {
-	mu    sync.Mutex
-	ring  []projections.Ending
+	mu    sync.RWMutex
+	ring  []*told
 	floor events.Position // endings after this position are all in the ring
-	told  bool            // whether floor is known
+	known bool            // whether floor is
 	more  chan struct{}   // closed with the next ending
 }
 
@@ -30,18 +39,18 @@ func newHub() *Hub { return &Hub{more: make(chan struct{})} }
 // Applied takes the endings of a record that became visible. Records come in
 // log order.
 func (h *Hub) Applied(r *journal.Record) {
-	var endings []projections.Ending
+	var endings []*told
 	if strings.HasPrefix(r.Subject, events.RevocationsSubject("")) {
 		endings = endingsOf(r)
 	}
 	h.take(r.Position, endings)
 }
 
-func (h *Hub) take(position events.Position, endings []projections.Ending) {
+func (h *Hub) take(position events.Position, endings []*told) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.told {
-		h.floor, h.told = position-1, true
+	if !h.known {
+		h.floor, h.known = position-1, true
 	}
 	if len(endings) == 0 {
 		return
@@ -59,13 +68,13 @@ func (h *Hub) take(position events.Position, endings []projections.Ending) {
 // whole records of about limit endings, and what to wait on when there are
 // none. now is a position that the state has reached. ok is false when the
 // place is before what the hub keeps.
-func (h *Hub) after(place sse.Place, now events.Position, organization string, limit int) (found []projections.Ending, more <-chan struct{}, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (h *Hub) after(place sse.Place, now events.Position, organization string, limit int) (found []*told, more <-chan struct{}, ok bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	if !h.keeps(place, now) {
 		return nil, nil, false
 	}
-	i, _ := slices.BinarySearchFunc(h.ring, place, func(e projections.Ending, p sse.Place) int {
+	i, _ := slices.BinarySearchFunc(h.ring, place, func(e *told, p sse.Place) int {
 		if p.After(e.Position, e.Ordinal) {
 			return 1
 		}
@@ -86,22 +95,41 @@ func (h *Hub) after(place sse.Place, now events.Position, organization string, l
 // keeps reports whether everything after a place is in the ring.
 func (h *Hub) keeps(place sse.Place, now events.Position) bool {
 	floor := now // of a hub that was told of nothing yet
-	if h.told {
+	if h.known {
 		floor = h.floor
 	}
 	return place.Position > floor || place.Position == floor && place.Ordinal == sse.Whole
 }
 
-func endingsOf(r *journal.Record) (endings []projections.Ending) {
+// endingsOf reads the endings of a record.
+func endingsOf(r *journal.Record) (endings []*told) {
 	ordinal := 0
 	for e, err := range r.Events() {
 		if err != nil {
-			return endings // the follower, which reads the same page, stops on it
+			return tell(endings) // the follower, which reads the same page, stops on it
 		}
 		if ending, ok := projections.EndingOf(r.Position, ordinal, e); ok {
-			endings = append(endings, ending)
+			ending.Organization = strings.Clone(ending.Organization) // it is the decoder's
+			endings = append(endings, &told{Ending: ending})
 		}
 		ordinal++
+	}
+	return tell(endings)
+}
+
+// tell completes the endings of one record. They are of one organization, so
+// the last of them is the last for every listener.
+func tell(endings []*told) []*told {
+	for i, e := range endings {
+		e.after = sse.Place{Position: e.Position, Ordinal: e.Ordinal}
+		if i == len(endings)-1 {
+			e.after.Ordinal = sse.Whole
+		}
+		data, err := json.Marshal(&e.Ending)
+		if err != nil {
+			panic("revocations: an ending that cannot be encoded: " + err.Error()) // it came out of JSON
+		}
+		e.frame = sse.Frame(e.after, "revocation", data)
 	}
 	return endings
 }

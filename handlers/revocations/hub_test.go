@@ -14,9 +14,17 @@ func filled(first events.Position, n int) *Hub {
 	h := newHub()
 	for i := range n {
 		at := first + events.Position(i)
-		h.take(at, []projections.Ending{{Position: at, Organization: []string{"acme", "globex"}[i%2]}})
+		h.take(at, ended(projections.Ending{Position: at, Organization: []string{"acme", "globex"}[i%2]}))
 	}
 	return h
+}
+
+// ended are the endings of one record.
+func ended(all ...projections.Ending) (endings []*told) {
+	for _, e := range all {
+		endings = append(endings, &told{Ending: e})
+	}
+	return tell(endings)
 }
 
 func whole(p events.Position) sse.Place { return sse.Place{Position: p, Ordinal: sse.Whole} }
@@ -56,8 +64,8 @@ func TestHubGivesWhatFollows(t *testing.T) {
 // A record is never cut, whatever the limit.
 func TestHubGivesWholeRecords(t *testing.T) {
 	h := newHub()
-	h.take(5, []projections.Ending{{Position: 5}, {Position: 5, Ordinal: 1}, {Position: 5, Ordinal: 2}})
-	h.take(6, []projections.Ending{{Position: 6}})
+	h.take(5, ended(projections.Ending{Position: 5}, projections.Ending{Position: 5, Ordinal: 1}, projections.Ending{Position: 5, Ordinal: 2}))
+	h.take(6, ended(projections.Ending{Position: 6}))
 	if found, _, _ := h.after(whole(4), 6, "", 1); len(found) != 3 {
 		t.Errorf("%d endings of a record of 3", len(found))
 	}
@@ -91,7 +99,7 @@ func TestHubBeforeTheFirstRecord(t *testing.T) {
 	if !ok {
 		t.Fatal("nothing stands after 7")
 	}
-	h.take(8, []projections.Ending{{Position: 8}})
+	h.take(8, ended(projections.Ending{Position: 8}))
 	<-more
 	if found, _, ok := h.after(whole(7), 8, "", 1); !ok || len(found) != 1 {
 		t.Errorf("%v, %v", found, ok)

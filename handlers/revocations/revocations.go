@@ -6,7 +6,6 @@ package revocations
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -31,7 +30,7 @@ var errEnough = errors.New("enough")
 // batch is how many endings are taken from the hub at a time.
 const batch = 256
 
-// Config wires an Endpoint. All fields are required.
+// Config wires an Endpoint. All fields but Patience are required.
 type Config struct {
 	Authn *authn.Authenticator
 	// Position is the last record that this replica shows.
@@ -41,6 +40,9 @@ type Config struct {
 	// Fresh fails while this replica may not answer: a heartbeat would be a
 	// lie then, so listeners are let go.
 	Fresh func() error
+	// Patience is how long a listener may take to accept what is written; 0: as
+	// sse.Stream has it.
+	Patience time.Duration
 	// Stopping is closed when the server stops: listeners are let go.
 	Stopping <-chan struct{}
 }
@@ -105,16 +107,25 @@ func (e *Endpoint) poll(c echo.Context) error {
 // up to now. When there are none, more is closed with the next ending or, if
 // the log was read, nil: go on after now.
 func (e *Endpoint) After(ctx context.Context, place sse.Place, now events.Position, organization string, limit int) (found []projections.Ending, more <-chan struct{}, err error) {
+	all, more, err := e.after(ctx, place, now, organization, limit)
+	for _, one := range all {
+		found = append(found, one.Ending)
+	}
+	return found, more, err
+}
+
+// after is After, with endings as listeners are told of them.
+func (e *Endpoint) after(ctx context.Context, place sse.Place, now events.Position, organization string, limit int) ([]*told, <-chan struct{}, error) {
 	found, more, ok := e.hub.after(place, now, organization, limit)
 	if ok {
 		return found, more, nil
 	}
-	found, err = e.fromLog(ctx, place, now, organization, limit)
+	found, err := e.fromLog(ctx, place, now, organization, limit)
 	return found, nil, err
 }
 
 // fromLog reads whole records until it has limit endings or is at to.
-func (e *Endpoint) fromLog(ctx context.Context, place sse.Place, to events.Position, organization string, limit int) (found []projections.Ending, err error) {
+func (e *Endpoint) fromLog(ctx context.Context, place sse.Place, to events.Position, organization string, limit int) (found []*told, err error) {
 	from := place.Position
 	if place.Ordinal != sse.Whole && from > 0 {
 		from-- // the rest of the place's own record
@@ -149,6 +160,9 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if e.Patience > 0 {
+		s.Patience = e.Patience
+	}
 	e.feed(c.Request().Context(), s, authn.From(c), organization, place)
 	return nil
 }
@@ -161,12 +175,12 @@ func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller,
 	for e.Fresh() == nil {
 		live := e.Authn.StillLive(caller)
 		now := e.Position()
-		found, more, err := e.After(ctx, place, now, organization, batch)
+		found, more, err := e.after(ctx, place, now, organization, batch)
 		if err != nil {
 			return
 		}
 		if !live { // its own end is the last that a listener hears
-			if own := slices.DeleteFunc(found, func(n projections.Ending) bool { return !ends(n, caller) }); len(own) > 0 {
+			if own := slices.DeleteFunc(found, func(n *told) bool { return !ends(n.Ending, caller) }); len(own) > 0 {
 				_, _ = send(s, own) // the stream ends in any case
 			}
 			return
@@ -207,19 +221,12 @@ func ends(n projections.Ending, caller authn.Caller) bool {
 }
 
 // send writes whole records of endings and returns the place after them.
-func send(s *sse.Stream, endings []projections.Ending) (place sse.Place, err error) {
-	for i, ending := range endings {
-		place = sse.Place{Position: ending.Position, Ordinal: ending.Ordinal}
-		if i+1 == len(endings) || endings[i+1].Position != ending.Position {
-			place.Ordinal = sse.Whole
-		}
-		data, err := json.Marshal(ending)
-		if err != nil {
+func send(s *sse.Stream, endings []*told) (place sse.Place, err error) {
+	for _, e := range endings {
+		if err := s.Send(e.frame); err != nil {
 			return place, err
 		}
-		if err := s.Send(place, "revocation", data); err != nil {
-			return place, err
-		}
+		place = e.after
 	}
 	return place, s.Flush()
 }

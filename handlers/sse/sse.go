@@ -18,8 +18,7 @@ import (
 const (
 	// Heartbeat is how often a silent stream shows that it is alive.
 	Heartbeat = 15 * time.Second
-	// patience is how long a listener may take to accept what is written. A
-	// slower one is dropped; it resumes with the last id it got.
+	// patience is that of a Stream, unless it is set otherwise.
 	patience = 10 * time.Second
 )
 
@@ -81,6 +80,10 @@ func Start(c echo.Context, now events.Position) (Place, error) {
 
 // Stream is an open answer.
 type Stream struct {
+	// Patience is how long a listener may take to accept what is written. A
+	// slower one is dropped; it resumes with the last id it got.
+	Patience time.Duration
+
 	response *echo.Response
 	control  *http.ResponseController
 }
@@ -89,7 +92,7 @@ type Stream struct {
 // hold for ordinary requests, and tells the listener where it starts: an id
 // without data, so that it can resume even if nothing comes.
 func Open(c echo.Context, at Place) (*Stream, error) {
-	s := &Stream{response: c.Response(), control: http.NewResponseController(c.Response())}
+	s := &Stream{Patience: patience, response: c.Response(), control: http.NewResponseController(c.Response())}
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
@@ -101,21 +104,23 @@ func Open(c echo.Context, at Place) (*Stream, error) {
 	return s, s.write("id: " + at.String() + "\n\n")
 }
 
-// Send writes one event and does not flush it. data is one line of JSON.
-func (s *Stream) Send(at Place, event string, data []byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+// Frame is an event as it is written. data is one line of JSON. What goes to
+// many listeners is made once.
+func Frame(at Place, event string, data []byte) []byte {
+	id := at.String()
+	b := make([]byte, 0, len("id: \nevent: \ndata: \n\n")+len(id)+len(event)+len(data))
+	b = append(append(b, "id: "...), id...)
+	b = append(append(b, "\nevent: "...), event...)
+	b = append(append(b, "\ndata: "...), data...)
+	return append(b, "\n\n"...)
+}
+
+// Send writes an event and does not flush it.
+func (s *Stream) Send(frame []byte) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.Patience)); err != nil {
 		return err
 	}
-	var b strings.Builder
-	b.Grow(len(data) + 64)
-	b.WriteString("id: ")
-	b.WriteString(at.String())
-	b.WriteString("\nevent: ")
-	b.WriteString(event)
-	b.WriteString("\ndata: ")
-	b.Write(data)
-	b.WriteString("\n\n")
-	_, err := s.response.Write([]byte(b.String()))
+	_, err := s.response.Write(frame)
 	return err
 }
 
@@ -127,11 +132,8 @@ func (s *Stream) Flush() error { return s.control.Flush() }
 func (s *Stream) Beat() error { return s.write(": grantlog\n\n") }
 
 func (s *Stream) write(text string) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.Send([]byte(text)); err != nil {
 		return err
 	}
-	if _, err := s.response.Write([]byte(text)); err != nil {
-		return err
-	}
-	return s.control.Flush()
+	return s.Flush()
 }
