@@ -15,7 +15,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2 // a bad command line, environment, settings file or seed file
-	exitAbsent = 3 // replay: the log does not show what it was asked for
+	exitAbsent = 3 // replay: the log does not show what it was asked for; verify: nothing was proved
 )
 
 // process is what a command sees of the world it runs in.
@@ -53,10 +53,11 @@ func run(ctx context.Context, args []string, p process) int {
 	err := dispatch(ctx, args, p)
 	var usage *usageError
 	var missing *notFoundError
+	var unproved *unprovedError
 	switch {
 	case err == nil, errors.Is(err, errHelpShown):
 		return exitOK
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, &unproved):
 		fmt.Fprintln(p.Stderr, "grantlog:", oneLine(err))
 		return exitAbsent
 	case errors.As(err, &usage):

@@ -78,7 +78,7 @@ func TestVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.close()
-		if code, _, stderr := verify(); code != exitFailed || !strings.Contains(stderr, "is in use by process") {
+		if code, _, stderr := verify(); code != exitAbsent || !strings.Contains(stderr, "is in use by process") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 	})

@@ -7,7 +7,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/replay"
 )
 
@@ -15,34 +17,147 @@ import (
 type verifyCmd struct {
 	General general     `embed:""`
 	Log     logSettings `embed:""`
+
+	URL       string `name:"url" placeholder:"URL" help:"Verify the log of a running server instead, by its own HTTP interface."`
+	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
+
+	Checkpoint  []string `argv:"" sep:"none" placeholder:"FILE" help:"A checkpoint that was kept: the log must begin with the records it had then. May be repeated."`
+	Save        string   `argv:"" placeholder:"FILE" help:"Keep the checkpoint of the verified log in this file. One that is there already is a --checkpoint, and replaced only if it still holds."`
+	VerifierKey string   `argv:"" placeholder:"KEY" help:"What checkpoints are verified with, as it was kept. (default: the log's own)"`
+	NoState     bool     `argv:"" help:"Leave out the events and the state, which are most of the work: records, chain and tree only."`
+	ProofOnly   bool     `argv:"" help:"With --url: read no records; ask for a proof that the log only grew since the checkpoints. Needs events:read only."`
+}
+
+// Help is shown below the usage line.
+func (*verifyCmd) Help() string {
+	return `It reads and changes nothing but the file of --save.
+
+Exit codes: 0 the log is whole, and what was kept still holds; 1 it is not, and the first bad position is named; 2 a bad command line, no log there, a file that is no checkpoint; 3 nothing was proved: the log is in use or out of reach.`
+}
+
+// evidence is a log with all that it can be verified against.
+type evidence struct {
+	log   replay.Log
+	place journal.Cursor // that a server had applied; zero: not known
+	tree  *tree.Tree     // that a server kept; nil: none
+	head  tree.Head      // of that tree, or of the server's own checkpoint; zero: none
+	// signer returns the key of checkpoints of an origin; nil: there is none,
+	// and key verifies them.
+	signer func(origin string) (*tree.Signer, error)
+	key    string
+	signed []byte // the server's checkpoint, of head
+
+	stateHash func(ctx context.Context, at events.Position) (string, error) // nil: nobody else knows it
+	close     func() error
 }
 
 func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
-	j, done, err := openLog(ctx, &c.Log, &c.General, p)
+	if err := c.check(); err != nil {
+		return &usageError{err}
+	}
+	kept, err := c.readCheckpoints()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	// What a server had applied is kept outside of the log: a log that ends
-	// before it was shortened.
-	known, err := follow.Watermark(c.Log.stateDir())
+	open := c.openEvidence
+	if c.URL != "" {
+		open = c.openServed
+	}
+	e, err := open(ctx, p)
+	if err != nil {
+		return unproved(err)
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	if err := c.openCheckpoints(kept, e); err != nil {
+		return err
+	}
+	if c.ProofOnly {
+		return c.proveGrowth(ctx, p, e, kept)
+	}
+	sign, err := c.signerOf(e, kept)
 	if err != nil {
 		return err
 	}
-	report, err := replay.Verify(ctx, j, replay.Options{Kept: replay.Kept{Place: known}})
+	report, err := c.verify(ctx, p, e, kept)
 	if err != nil {
-		return fmt.Errorf("the log is not whole; it is good up to position %d: %w", report.Position, err)
+		return err
 	}
-	return printReport(p.Stdout, report)
+	if c.Save != "" {
+		text, err := sign(report.Head)
+		if err == nil {
+			err = replaceFile(c.Save, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := printReport(p.Stdout, report); err != nil {
+		return err
+	}
+	return printKept(p.Stdout, kept)
+}
+
+// check finds contradictions between flags.
+func (c *verifyCmd) check() error {
+	switch {
+	case c.ProofOnly && c.URL == "":
+		return errors.New("--proof-only is for --url: a log that is at hand is read")
+	case c.ProofOnly && len(c.Checkpoint) == 0 && c.Save == "":
+		return errors.New("--proof-only needs a --checkpoint to prove something of, or --save to begin with")
+	case c.VerifierKey != "":
+		_, err := tree.VerifierKeyFor("any", c.VerifierKey)
+		return err
+	}
+	return nil
+}
+
+// verify reads the log.
+func (c *verifyCmd) verify(ctx context.Context, p process, e *evidence, kept []keptCheckpoint) (replay.Report, error) {
+	bar := newProgressBar(p.Stderr)
+	defer bar.clear()
+	o := replay.Options{Kept: replay.Kept{Place: e.place}, Records: c.NoState, Progress: bar.at}
+	for _, k := range kept {
+		o.Kept.Heads = append(o.Kept.Heads, k.Head)
+	}
+	if e.head.Size > 0 {
+		o.Kept.Heads = append(o.Kept.Heads, e.head)
+	}
+	report, err := replay.Verify(ctx, e.log, o)
+	if err == nil && e.stateHash != nil && !c.NoState {
+		return report, compareState(ctx, e, report)
+	}
+	return report, c.firstBad(ctx, e, report, err)
 }
 
 func printReport(w io.Writer, r replay.Report) error {
-	_, err := fmt.Fprintf(w, "position  %d\nevents    %d\nbytes     %d\n", r.Position, r.Events, r.Bytes)
+	_, err := fmt.Fprintf(w, "position  %d\n", r.Position)
+	if err == nil && r.Events > 0 {
+		_, err = fmt.Fprintf(w, "events    %d\n", r.Events)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "bytes     %d\n", r.Bytes)
+	}
 	if err == nil && r.Events > 0 {
 		_, err = fmt.Fprintf(w, "from      %s\nuntil     %s\n", r.From.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(w, "chain     %x\nstate     %x\nthe log is whole\n", r.Chain, r.StateHash)
+		_, err = fmt.Fprintf(w, "chain     %x\nroot      %s\n", r.Chain, r.Head.Root)
+	}
+	if err == nil && r.StateHash != [32]byte{} {
+		_, err = fmt.Fprintf(w, "state     %x\n", r.StateHash)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(w, "the log is whole")
 	}
 	return err
+}
+
+// printKept says what holds.
+func printKept(w io.Writer, kept []keptCheckpoint) error {
+	for _, k := range kept {
+		if _, err := fmt.Fprintf(w, "it begins with the %d records of %s\n", k.Size, k.file); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -85,6 +86,18 @@ func OpenCheckpoint(text []byte, verifierKey string) (c Checkpoint, err error) {
 		err = fmt.Errorf("%w: it is of %.80q", ErrCheckpoint, c.Origin)
 	}
 	return c, err
+}
+
+// VerifierKeyFor returns a verifier key with the origin in place of its name: a
+// log whose issuer was renamed signs with the same key under another name.
+func VerifierKeyFor(origin, verifierKey string) (string, error) {
+	_, rest, _ := strings.Cut(verifierKey, "+")
+	_, encoded, _ := strings.Cut(rest, "+")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if _, other := note.NewVerifier(verifierKey); other != nil || err != nil || len(key) != 1+ed25519.PublicKeySize {
+		return "", fmt.Errorf("the verifier key %.80q is malformed", verifierKey)
+	}
+	return note.NewEd25519VerifierKey(origin, key[1:])
 }
 
 // PeekCheckpoint reads a checkpoint without asking who signed it.

@@ -75,6 +75,18 @@ func TestOpenCheckpoint(t *testing.T) {
 	}
 }
 
+func TestVerifierKeyFor(t *testing.T) {
+	s := signer(t, "auth.example.com/oauth/log", 1)
+	if got, err := VerifierKeyFor("other.example.com/oauth/log", s.VerifierKey()); err != nil || got != signer(t, "other.example.com/oauth/log", 1).VerifierKey() {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, bad := range []string{"", "a", "a+b", "a+00000000+", "a+00000000+AQ==", strings.Replace(s.VerifierKey(), "auth", "auto", 1)} {
+		if got, err := VerifierKeyFor("other.example.com", bad); err == nil {
+			t.Errorf("%q gives %s", bad, got)
+		}
+	}
+}
+
 func TestOrigin(t *testing.T) {
 	for issuer, want := range map[string]string{
 		"https://auth.example.com":          "auth.example.com/oauth/log",
