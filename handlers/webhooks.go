@@ -9,7 +9,7 @@ import (
 func (s *Server) webhooksEndpoint(vault *sign.Vault) *webhooks.Endpoint {
 	cfg := s.cfg
 	wired := webhooks.Config{
-		Authn: s.callers, Emit: s.emit, AsOf: s.past, Cursors: s.cursors, Sealers: vault, Sign: s.signer.Sign, Issuer: cfg.Issuer,
+		Authn: s.callers, Emit: s.emit, AsOf: s.past, Cursors: s.cursors, Repeats: s.repeats, Sealers: vault, Sign: s.signer.Sign, Issuer: cfg.Issuer,
 		Replica: cfg.Journal.Replica(), Position: cfg.Follower.Position, Endings: s.feed.After, Fresh: s.Fresh,
 		GiveUp: cfg.WebhookGiveUp, Stopping: s.stopping, Log: cfg.Log,
 	}

@@ -42,7 +42,7 @@ func TestWebhook(t *testing.T) {
 	app, other := s.create(acme), s.create(globex)
 	s.revokeOne(app) // before the webhook, which begins now
 	rx, made := s.subscribeAcme(nil)
-	before := s.ended(acme)
+	before, then := s.ended(acme), s.shows()
 	s.revokeOne(app)
 	s.revokeOne(other)
 	app.ClientSecret = as[application](s.json(http.MethodPost, app.path("regenerate-secret"), settings{"overlapSeconds": 60}, bearer(acme)).ok()).ClientSecret
@@ -75,7 +75,7 @@ func TestWebhook(t *testing.T) {
 	}
 
 	// It can be had as it was, and what is secret is nowhere.
-	if was := as[webhook](s.get(webhooksPath+"/"+made.ID+"?as_of="+fmt.Sprint(made.Position+1), bearer(acme)).ok()); was.Acknowledged != 0 {
+	if was := as[webhook](s.get(webhooksPath+"/"+made.ID+"?as_of="+fmt.Sprint(then), bearer(acme)).ok()); was.Acknowledged != 0 {
 		t.Errorf("at first: %+v", was)
 	}
 	audit := string(s.get("/oauth/events?limit=200&type=webhook.created,webhook.failed,webhook.advanced", bearer(acme)).ok().body)
@@ -169,6 +169,15 @@ func TestWebhooksAreManaged(t *testing.T) {
 		ids = append(ids, as[webhook](s.json(http.MethodPost, webhooksPath, good, bearer(acme)).want(http.StatusCreated)).ID)
 	}
 	path := webhooksPath + "/" + ids[0]
+
+	// Asked for again with its key, it is one webhook.
+	key := header("Idempotency-Key", `"5d2bd0e1-6d6f-4f0e-9f36-1bd6a1e7a1d4"`)
+	secret := settings{"url": "https://receiver.example/hook", "authorization": "Bearer x"}
+	first := s.json(http.MethodPost, webhooksPath, secret, bearer(globex), key).want(http.StatusCreated)
+	s.json(http.MethodPost, webhooksPath, secret, bearer(globex), key).exactly(http.StatusCreated, strings.TrimSpace(string(first.body)))
+	s.json(http.MethodPost, webhooksPath, good, bearer(globex), key).want(http.StatusUnprocessableEntity)
+	s.do(http.MethodDelete, webhooksPath+"/"+as[webhook](first).ID, "", "", bearer(globex)).want(http.StatusNoContent)
+	s.json(http.MethodPost, webhooksPath, secret, bearer(globex), key).want(http.StatusGone)
 
 	// What is pushed may be read with revocations:read; applications:write alone
 	// does not give it away.

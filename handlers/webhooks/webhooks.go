@@ -10,9 +10,9 @@
 //
 // One replica pushes to a receiver: the one that the log gives the lease, by
 // compare-and-swap. The lease is taken when there is something to push and given
-// back soon after there is not; the replica that had it last goes first. Each
-// push has a goroutine of its own webhook's, so that no receiver holds back
-// another.
+// back soon after there is not; the replica that had it last goes first. A
+// webhook that is pushed to has a goroutine of its own, so that no receiver
+// holds back another; all others have none.
 package webhooks
 
 import (
@@ -27,6 +27,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/emit"
+	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/handlers/sse"
 	"github.com/grantlog/grantlog/projections"
@@ -51,6 +52,7 @@ type Config struct {
 	Emit    *emit.Emitter
 	AsOf    *asof.Reader
 	Cursors *page.Cursors
+	Repeats *manage.Repeats
 	Sealers Sealers
 	// Sign makes a compact JWS; see sign.Signer.
 	Sign   func(alg, typ string, claims []byte) (token, kid string, err error)

@@ -37,21 +37,51 @@ func (e *Endpoint) create(c echo.Context) error {
 	if in.URL == "" {
 		return oauth.Invalid("url is required")
 	}
-	target := command.Target{Organization: authn.Home(c, organization), ID: events.NewID("w_"), Held: authn.From(c).Scopes}
-	w := command.NewWebhook{WebhookSettings: events.WebhookSettings{URL: in.URL, Audience: in.Audience, Private: in.Private}}
-	if w.After, err = position(in.After); err != nil {
+	after, err := position(in.After)
+	if err != nil {
 		return err
 	}
-	if w.Authorization, err = e.seal(target, in.Authorization); err != nil {
+	made, err := e.Repeats.Begin(c, in)
+	if err != nil {
 		return err
 	}
-	if err := manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
-		return command.CreateWebhook(s, target, w)
+	defer made.End()
+	target := func() command.Target {
+		return command.Target{Organization: authn.Home(c, organization), ID: made.ID("w_"), Held: authn.From(c).Scopes}
+	}
+	w := command.NewWebhook{WebhookSettings: events.WebhookSettings{URL: in.URL, Audience: in.Audience, Private: in.Private}, After: after}
+	if w.Authorization, err = e.seal(target(), in.Authorization); err != nil {
+		return err
+	}
+	if err := made.Record(c, func(s *projections.State, _ time.Time) (command.Decision, error) {
+		return command.CreateWebhook(s, target(), w)
 	}); err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderLocation, path+"/"+target.ID)
-	return show(c, http.StatusCreated, e.Emit.View, target.Organization, target.ID)
+	return e.made(c, made, target())
+}
+
+// made answers with a webhook that was created: for a repeated request, as the
+// first answer did.
+func (e *Endpoint) made(c echo.Context, m *manage.Creation, t command.Target) error {
+	view := e.Emit.View
+	if m.Repeated {
+		var w *projections.Webhook
+		var err error
+		view(func(s *projections.State) { w, err = command.FindWebhook(s, t.Organization, t.ID) })
+		if err != nil {
+			return m.Gone(c)
+		}
+		if w.Revision > m.At {
+			moment, err := e.AsOf.At(c.Request().Context(), m.At)
+			if err != nil {
+				return err
+			}
+			view = moment.View
+		}
+	}
+	c.Response().Header().Set(echo.HeaderLocation, path+"/"+t.ID)
+	return show(c, http.StatusCreated, view, t.Organization, t.ID)
 }
 
 // seal closes what authorizes at the receiver.
