@@ -29,6 +29,8 @@ type replayCmd struct {
 	Lineage      *string `argv:"" group:"question" placeholder:"JTI" help:"Where a token came from: request, application, secret, key; and what ended it."`
 	Impact       *string `argv:"" group:"question" placeholder:"WHAT" help:"Every token that came from secret:APPLICATION[@VERSION], application:ID, user:ID or key:KID, and whether it still counts."`
 
+	WhatIf []string `argv:"" group:"question" sep:"none" placeholder:"SETTING=VALUE" help:"Who would have been affected by another setting: tokenLifetime=300s, limit.perMinute=20 or limit.perHour=500; several may be given."`
+
 	Until string `arg:"" optional:"" name:"T2" help:"The second moment of --diff."`
 
 	Revoke bool `argv:"" help:"With --impact and --url: end the live tokens that were found."`

@@ -85,6 +85,8 @@ func (h *history) answer(ctx context.Context, q question) (answer, error) {
 		return h.lineage(ctx, q)
 	case aboutImpact:
 		return h.impact(ctx, q)
+	case aboutWhatIf:
+		return h.whatIf(ctx, q)
 	case aboutDiff:
 		d, err := replay.FindDiff(ctx, h.log, h.past, q.at, q.until, h.bar.at)
 		return diffAnswer{d}, err

@@ -23,6 +23,7 @@ const (
 	aboutLineage
 	aboutImpact
 	aboutDiff
+	aboutWhatIf
 )
 
 // question is what "grantlog replay" is asked.
@@ -34,6 +35,7 @@ type question struct {
 	id      string        // of an application or organization
 	token   events.TokenID
 	suspect replay.Suspect
+	assumed replay.Assumption
 	what    string // the question's object in words
 }
 
@@ -78,6 +80,12 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 		q.topic = aboutHash
 		asked++
 	}
+	if len(c.WhatIf) > 0 {
+		if err := q.parseWhatIf(c.WhatIf); err != nil {
+			return q, fmt.Errorf("--what-if: %w", err)
+		}
+		asked++
+	}
 	switch {
 	case c.Until != "" && c.Diff == nil:
 		return q, fmt.Errorf("unexpected argument %.80q: a second moment goes with --diff", c.Until)
@@ -86,7 +94,7 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 	case c.Yes && !c.Revoke:
 		return q, errors.New("--yes goes with --revoke")
 	case asked > 1:
-		return q, errors.New("one question at a time: --application, --token, --organization, --state-hash, --diff, --lineage or --impact")
+		return q, errors.New("one question at a time: --application, --token, --organization, --state-hash, --diff, --lineage, --impact or --what-if")
 	case c.AsOf == nil:
 		return q, nil
 	case q.topic == aboutDiff:

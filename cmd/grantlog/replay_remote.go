@@ -45,6 +45,8 @@ func (s *asked) answer(ctx context.Context, q question) (answer, error) {
 		return s.application(ctx, q, at)
 	case aboutOrganization:
 		return s.organization(ctx, q, at)
+	case aboutWhatIf:
+		return s.whatIf(ctx, q, at)
 	case aboutImpact:
 		h, err := s.suspicious(ctx, q.suspect, at.Position)
 		if err != nil {

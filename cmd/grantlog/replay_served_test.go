@@ -110,6 +110,8 @@ func TestServerAndDirectorySayTheSame(t *testing.T) {
 		{"--as-of", "15", "--impact", "key:k_1"},
 		{"--as-of", at("12:08:30"), "--impact", "key:k_1"},
 		{"--as-of", "15", "--impact", "key:k_2"},
+		{"--as-of", "15", "--what-if", "tokenLifetime=20s"},
+		{"--as-of", at("12:03:30"), "--what-if", "limit.perMinute=2", "--what-if", "limit.perHour=5"},
 		{"--as-of", at("12:30:00"), "--application", theApp},
 		{"--as-of", "15", "--organization", "nowhere"},
 		{"--as-of", "15", "--lineage", strings.Repeat("0", 32)},

@@ -110,11 +110,16 @@ func TestReplayTranscript(t *testing.T) {
 	table("--impact", "secret:"+theApp+"@1", "--as-of", "2024-01-02T12:10:00Z")
 	table("--impact", "secret:"+theApp)
 	table("--impact", "key:k_1")
+	l.section("Who would have been affected")
+	table("--as-of", "2024-01-02T12:10:00Z", "--what-if", "tokenLifetime=20s")
+	table("--as-of", "15", "--what-if", "limit.perMinute=5", "--what-if", "limit.perHour=2")
+
 	l.section("For programs")
 	s.command(l, "--as-of", "2024-01-02T12:08:30Z", "--application", theApp)
 	s.command(l, "--lineage", jti(4).String())
 	s.command(l, "--impact", "secret:"+theApp+"@2", "--out", "ndjson")
 	s.command(l, "--diff", "6..9", "--out", "ndjson")
+	s.command(l, "--as-of", "15", "--what-if", "tokenLifetime=20s", "--what-if", "limit.perMinute=2")
 	l.section("What it cannot answer")
 	for _, args := range [][]string{
 		{"--as-of", "2024-01-02T11:00:00Z", "--application", theApp},

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/replay"
+)
+
+// exported is the history of some types of events, up to a position, as the
+// server exports them. What it hides counts as blank.
+func (s *asked) exported(to events.Position, prefixes ...string) replay.History {
+	return func(ctx context.Context, fn func(*replay.Record) error) error {
+		query := url.Values{"format": {"ndjson"}, "type": {typesOf(prefixes...)}, "before": {fmt.Sprint(to + 1)}}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/oauth/events?"+query.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+s.token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if err := refusal(resp); err != nil {
+			return err
+		}
+		return eachExported(resp.Body, fn)
+	}
+}
+
+func eachExported(body io.Reader, fn func(*replay.Record) error) error {
+	dec := json.NewDecoder(bufio.NewReaderSize(body, 1<<16))
+	for {
+		var e auditEntry
+		switch err := dec.Decode(&e); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("the server broke off: %w", err)
+		}
+		event, err := e.event(nil)
+		if err != nil {
+			return fmt.Errorf("position %d: %w", e.Position, err)
+		}
+		if err := fn(&replay.Record{Position: e.Position, Events: []events.Event{event}}); err != nil {
+			return err
+		}
+	}
+}
