@@ -42,7 +42,7 @@ func TestExternalNATSWithTLSAndCredentials(t *testing.T) {
 	}
 	url := "tls://" + n.Addr().String()
 
-	s := prepare(t, "--nats", url, "--nats-ca", ca, "--nats-creds", credentials)
+	s := prepare(t, "--nats", url, "--nats-ca", ca, "--nats-creds", credentials, "--snapshot-interval", "1s")
 	key := "GRANTLOG_MASTER_KEY=" + strings.Repeat("A", 43) + "="
 	s.env = []string{key}
 	s.start()
@@ -50,6 +50,12 @@ func TestExternalNATSWithTLSAndCredentials(t *testing.T) {
 	token := s.token(app)
 	s.restart()
 	s.live(app, token)
+	s.eventually("a snapshot is in the object store", func() bool {
+		return strings.Contains(s.out.String(), "snapshot put into the object store")
+	})
+	if printed := s.out.String(); strings.Contains(strings.ToLower(printed), "permissions violation") {
+		t.Errorf("the user may not do all that it must:\n%s", s.out.tail())
+	}
 	if r := run(t, []string{key}, "verify", "--nats", url, "--nats-ca", ca, "--nats-creds", credentials); r.code != 0 {
 		t.Errorf("verify: %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
@@ -92,7 +98,8 @@ func operated(t *testing.T, opts *natsserver.Options) (credentials, stranger str
 	return userFile(t, account), userFile(t, nkey(t, nkeys.CreateAccount))
 }
 
-// userFile makes credentials of a new user of an account.
+// userFile makes credentials of a new user of an account, who may do what
+// docs/replicas.md says and nothing else.
 func userFile(t *testing.T, account nkeys.KeyPair) string {
 	t.Helper()
 	user := nkey(t, nkeys.CreateUser)
@@ -100,7 +107,10 @@ func userFile(t *testing.T, account nkeys.KeyPair) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := jwt.FormatUserConfig(signed(t, jwt.NewUserClaims(public(t, user)), account), seed)
+	claims := jwt.NewUserClaims(public(t, user))
+	claims.Pub.Allow.Add("grantlog.>", "$KV.grantlog_erasable.>", "$O.grantlog_snapshots.>", "$JS.API.>", "$JS.FC.>")
+	claims.Sub.Allow.Add("_INBOX.>")
+	text, err := jwt.FormatUserConfig(signed(t, claims, account), seed)
 	if err != nil {
 		t.Fatal(err)
 	}
