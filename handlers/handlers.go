@@ -54,6 +54,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/services"
 	"github.com/grantlog/grantlog/handlers/sign"
 	"github.com/grantlog/grantlog/handlers/token"
+	"github.com/grantlog/grantlog/handlers/tracing"
 	"github.com/grantlog/grantlog/handlers/transparency"
 	"github.com/grantlog/grantlog/handlers/usage"
 	"github.com/grantlog/grantlog/handlers/userinfo"
@@ -65,7 +66,7 @@ import (
 )
 
 // Config is what a server is made of. All fields but TrustedProxies,
-// HashWorker and Metrics are required.
+// HashWorker, Metrics and Tracing are required.
 type Config struct {
 	Journal  *journal.Journal
 	Follower *follow.Follower
@@ -82,6 +83,7 @@ type Config struct {
 	WebhookGiveUp  time.Duration // how long a receiver may fail before nothing is pushed to it any more
 	HashWorker     []string      // command that hashes passwords; see password.Config
 	Metrics        *metrics.Metrics
+	Tracing        *tracing.Tracing
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -172,6 +174,7 @@ func assemble(cfg Config) *Server {
 	s.tokens = s.tokenEndpoint()
 	s.feed = revocations.New(revocations.Config{
 		Authn: s.callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+		Sent: cfg.Metrics.FeedDelay,
 	})
 	s.thirdParties = authentications.New(authentications.Config{
 		Authn: s.callers, Emit: s.emit, Repeats: s.repeats, Store: cfg.Erasable, Sealers: vault, Log: cfg.Log,

@@ -38,6 +38,9 @@ func newEcho(cfg Config) *echo.Echo {
 	if cfg.Metrics != nil {
 		e.Use(cfg.Metrics.Requests)
 	}
+	if cfg.Tracing != nil {
+		e.Use(cfg.Tracing.Requests)
+	}
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}), nameRequest)
 	return e
 }

@@ -62,7 +62,16 @@ func TestMetrics(t *testing.T) {
 	token := s.token(app)
 	s.live(app, token)
 	s.live(app, token)
+	listener := s.listen("/oauth/revocations/stream", admin, "")
 	s.form("/oauth/revoke", []string{"token", token}, basic(app)).ok()
+	if _, ok := listener.next(); !ok {
+		t.Error("the stream ended")
+	}
+	s.eventually("what the listener heard is counted", func() bool {
+		_, text := fetch(t, "http://"+address+"/metrics")
+		return strings.Contains(text, "grantlog_feed_delay_seconds_count 1\n") && strings.Contains(text, `grantlog_feed_listeners{route="/oauth/revocations/stream"} 1`)
+	})
+	listener.cancel()
 	wrong := app
 	wrong.ClientSecret = "wrong-secret"
 	s.requestToken(wrong).want(http.StatusUnauthorized)

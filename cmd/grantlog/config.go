@@ -48,6 +48,7 @@ type serveSettings struct {
 	Issuer         issuerURL `group:"http" placeholder:"URL" help:"Issuer: the only source of iss and of every advertised URL. (default http:// and the HTTP address)"`
 	TrustedProxies networks  `group:"http" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed. (default: none)"`
 	MetricsListen  address   `group:"http" placeholder:"HOST:PORT" help:"Address of the Prometheus metrics. (default: none)"`
+	OTLPEndpoint   string    `group:"http" name:"otlp-endpoint" placeholder:"URL" help:"Receiver of OpenTelemetry traces, OTLP/HTTP. (default $$OTEL_EXPORTER_OTLP_ENDPOINT, else none)"`
 
 	Seed         string        `group:"server" placeholder:"FILE" help:"YAML file of organizations, scopes, services, users, providers and applications to have."`
 	AdminFile    string        `group:"server" placeholder:"FILE" help:"Where a first start writes the administrator's credentials. (default admin.json in --data)"`

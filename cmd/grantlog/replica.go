@@ -79,7 +79,7 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 		Journal: r.journal, Follower: r.follower, Notary: r.notary, Erasable: r.erasable, Master: s.Master,
 		Issuer: set.issuer(r.listener.Addr()), TrustedProxies: set.TrustedProxies, LogReplicas: copies,
 		JWKSCache: set.JWKSCache, MaxStaleness: set.MaxStaleness, KeyRotation: set.KeyRotation, WebhookGiveUp: set.WebhookGiveUp,
-		HashWorker: hashWorker(), Metrics: r.metrics, Now: time.Now, Log: log,
+		HashWorker: hashWorker(), Metrics: r.metrics, Tracing: r.site.traces, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return r, err

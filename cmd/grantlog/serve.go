@@ -26,10 +26,16 @@ func (c *serveCmd) Run(ctx context.Context, p process) error {
 		}
 	}
 	log := newLogger(p.Stderr, set.General.LogLevel, set.General.LogFormat)
+	traces, err := startTracing(ctx, set, p.LookupEnv, log)
+	if err != nil {
+		return &usageError{err}
+	}
+	defer stopTracing(traces, log)
 	site, err := openToServe(set, log)
 	if err != nil {
 		return err
 	}
+	site.traces = traces
 	return errors.Join(serve(ctx, set, seed, site, log), site.Close())
 }
 

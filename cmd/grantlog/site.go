@@ -11,6 +11,7 @@ import (
 
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/handlers/tracing"
 )
 
 // site is what a command holds open to work on a log: the master key, a
@@ -26,6 +27,7 @@ type site struct {
 
 	observe func(journal.Commit) // told of every write; nil: nobody is
 	damaged func(journal.Damage) // told of every copy that failed a check
+	traces  *tracing.Tracing     // of requests; nil: nobody asked for them
 }
 
 // openToServe opens a site for a server. It makes what a first start needs.

@@ -83,21 +83,28 @@ func (e *Emitter) attempt(ctx context.Context, meta Meta, decide Decide) (events
 	if err != nil {
 		return 0, err
 	}
-	evs := envelopes(decision, meta, started)
-	var position events.Position
-	if decision.Guard == nil {
-		position, err = e.journal.Append(ctx, decision.Subject, evs...)
-	} else {
-		position, err = e.journal.AppendIf(ctx, decision.Subject, *decision.Guard, evs...)
-	}
+	position, err := e.append(ctx, decision, envelopes(decision, meta, started))
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", decision.Subject, err)
 	}
-	if err := e.follower.WaitFor(ctx, position); err != nil {
+	_, end := traced(ctx, "apply")
+	err = e.follower.WaitFor(ctx, position)
+	if end(position, err); err != nil {
 		return 0, fmt.Errorf("wait for own record %d: %w", position, err)
 	}
 	e.follower.ProveWrite(position, started)
 	return position, nil
+}
+
+func (e *Emitter) append(ctx context.Context, d command.Decision, evs []*events.Event) (position events.Position, err error) {
+	ctx, end := traced(ctx, "append")
+	if d.Guard == nil {
+		position, err = e.journal.Append(ctx, d.Subject, evs...)
+	} else {
+		position, err = e.journal.AppendIf(ctx, d.Subject, *d.Guard, evs...)
+	}
+	end(position, err)
+	return position, err
 }
 
 // CatchUp waits until the state shows what the log's leader says that it holds,

@@ -28,6 +28,7 @@ type Metrics struct {
 	requests  *prometheus.HistogramVec
 	throttled *prometheus.CounterVec
 	listeners *prometheus.GaugeVec
+	feedDelay prometheus.Histogram
 
 	appends    *prometheus.HistogramVec
 	pageEvents prometheus.Histogram
@@ -54,7 +55,7 @@ func New(version string) *Metrics {
 	build.Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
-		m.requests, m.throttled, m.listeners, m.appends, m.pageEvents, m.pageBytes, m.retries, m.failedChecks, m.failedAt, (*stateCollector)(m),
+		m.requests, m.throttled, m.listeners, m.feedDelay, m.appends, m.pageEvents, m.pageBytes, m.retries, m.failedChecks, m.failedAt, (*stateCollector)(m),
 		m.pushes, (*webhookCollector)(m),
 	)
 	return m

@@ -27,6 +27,11 @@ func (m *Metrics) makeRequests() {
 		Namespace: namespace, Name: "throttled_requests_total",
 		Help: "Requests answered 429: too many failures of a client or account, or a rate limit reached.",
 	}, []string{"route"})
+	m.feedDelay = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "feed", Name: "delay_seconds",
+		Help:    "Time from a revocation's event, by the clock of the replica that wrote it, to its sending to a listener of the stream who was there before it.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 5, 30},
+	})
 	m.listeners = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "feed_listeners",
 		Help: "Clients that listen to a live stream.",
@@ -55,6 +60,14 @@ func (m *Metrics) Requests(next echo.HandlerFunc) echo.HandlerFunc {
 			m.requests.WithLabelValues(methodOf(c), route, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
 		}
 		return nil
+	}
+}
+
+// FeedDelay counts how old a revocation was when a listener was sent it. A nil
+// Metrics counts nothing.
+func (m *Metrics) FeedDelay(age time.Duration) {
+	if m != nil {
+		m.feedDelay.Observe(max(0, age).Seconds())
 	}
 }
 

@@ -30,7 +30,7 @@ var errEnough = errors.New("enough")
 // batch is how many endings are taken from the hub at a time.
 const batch = 256
 
-// Config wires an Endpoint. All fields but Patience are required.
+// Config wires an Endpoint. All fields but Patience and Sent are required.
 type Config struct {
 	Authn *authn.Authenticator
 	// Position is the last record that this replica shows.
@@ -45,6 +45,9 @@ type Config struct {
 	Patience time.Duration
 	// Stopping is closed when the server stops: listeners are let go.
 	Stopping <-chan struct{}
+	// Sent is told how old an ending was when a listener, who was there before
+	// it, had been sent it. It must not block. nil: nobody is.
+	Sent func(age time.Duration)
 }
 
 // Endpoint serves the feeds.
@@ -156,6 +159,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	opened := time.Now()
 	s, err := sse.Open(c, place)
 	if err != nil {
 		return err
@@ -163,13 +167,13 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if e.Patience > 0 {
 		s.Patience = e.Patience
 	}
-	e.feed(c.Request().Context(), s, authn.From(c), organization, place)
+	e.feed(c.Request().Context(), s, authn.From(c), organization, place, opened)
 	return nil
 }
 
 // feed writes until the listener is gone or too slow, its token ends, or the
 // server stops. In each case the listener can resume.
-func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller, organization string, place sse.Place) {
+func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller, organization string, place sse.Place, opened time.Time) {
 	beat := time.NewTicker(sse.Heartbeat)
 	defer beat.Stop()
 	for e.Fresh() == nil {
@@ -188,6 +192,9 @@ func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller,
 		if len(found) > 0 {
 			if place, err = send(s, found); err != nil {
 				return
+			}
+			if e.Sent != nil && found[0].Time.After(opened) {
+				e.Sent(time.Since(found[0].Time))
 			}
 			continue
 		}
