@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The README's shell blocks are what a stranger types. Their info strings say
@@ -28,6 +29,10 @@ var (
 
 // readmeAddress is where a server listens that is told nothing else.
 const readmeAddress = "127.0.0.1:8080"
+
+// compilation is time enough to build a copy of the program while other tests
+// have the processors.
+const compilation = 5 * time.Minute
 
 // A clean copy of the repository does what the README says, as printed.
 func TestREADME(t *testing.T) {
@@ -114,7 +119,7 @@ func (s *server) serveFrom(dir, script string) {
 	for _, address := range served {
 		at := *s
 		at.addr = address
-		at.eventually("the README's server is ready", func() bool {
+		at.within(compilation, "the README's server is ready", func() bool {
 			select {
 			case <-exited:
 				s.t.Fatalf("the README's server ended\n%s", s.out.tail())

@@ -18,7 +18,7 @@ import (
 
 // patience bounds every wait of the tests. It is no claim about speed: a wait
 // ends as soon as its condition holds.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // server is a `grantlog serve` with a data directory of its own, which outlives
 // its processes.

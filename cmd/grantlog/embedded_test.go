@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds waits that end as soon as their condition holds.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // startNATS starts an embedded server that ends with the test.
 func startNATS(t *testing.T, dir string, listen address, log *slog.Logger) *embeddedNATS {

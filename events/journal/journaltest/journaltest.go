@@ -21,7 +21,7 @@ import (
 
 // patience bounds every wait of this package; a healthy server needs a
 // fraction of it.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // MACKey returns the key of the journals that Open opens.
 func MACKey() []byte { return bytes.Repeat([]byte{7}, 32) }

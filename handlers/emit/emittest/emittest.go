@@ -23,7 +23,7 @@ import (
 )
 
 // Patience bounds waits that a healthy server ends in milliseconds.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // Config changes what a replica is made of. The zero Config will do.
 type Config struct {
