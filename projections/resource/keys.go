@@ -16,8 +16,9 @@ import (
 
 const (
 	maxToken = 8 << 10 // bytes
-	// refetch is how long after a fetch an unknown kid does not cause another:
-	// a flood of made-up kids costs the issuer one request in that time.
+	// refetch is how long after a fetch nothing causes another, whether it was
+	// successful or not: a flood of made-up kids costs the issuer one request in
+	// that time, and so does an issuer that does not answer.
 	refetch = 10 * time.Second
 	// keysAge is how long a key set is used before it is fetched again.
 	keysAge = 5 * time.Minute
@@ -27,14 +28,17 @@ const (
 // token's alg must be its key's.
 var accepted = map[jwa.SignatureAlgorithm]bool{jwa.ES256: true, jwa.RS256: true, jwa.PS256: true, jwa.EdDSA: true}
 
-// keySet is the issuer's published keys.
+// keySet is the issuer's published keys. Whoever needs a key that is not there
+// waits for the fetch that is under way; nobody waits for a key that is.
 type keySet struct {
 	cfg Config
 
-	mu       sync.Mutex // held during a fetch: callers share it
+	mu       sync.Mutex // never held during a fetch
 	set      jwk.Set
-	fetched  time.Time
-	attempts time.Time
+	fetched  time.Time // the set is of then
+	tried    time.Time // the last fetch began then
+	fetching chan struct{}
+	failed   bool // the last fetch
 }
 
 func newKeySet(cfg Config) *keySet { return &keySet{cfg: cfg, set: jwk.NewSet()} }
@@ -79,43 +83,57 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 // find returns a key, fetching the set when it is old or lacks the kid.
 func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	now := k.cfg.Clock()
 	key, known := k.set.LookupKeyID(kid)
-	old := now.Sub(k.fetched) >= keysAge
-	if (!known || old) && now.Sub(k.attempts) >= refetch {
-		k.attempts = now
-		if err := k.fetch(ctx); err != nil {
-			k.cfg.Logger.Warn("the issuer's keys could not be fetched", "error", err)
-			if !known {
-				k.attempts = time.Time{} // nothing learned: the next caller may try
-				return nil, ErrUnavailable
-			}
+	now := k.cfg.Clock()
+	if (!known || now.Sub(k.fetched) >= keysAge) && k.fetching == nil && now.Sub(k.tried) >= refetch {
+		k.tried, k.fetching = now, make(chan struct{})
+		go k.renew(context.WithoutCancel(ctx), k.fetching)
+	}
+	fetching := k.fetching
+	k.mu.Unlock()
+	if !known && fetching != nil {
+		select {
+		case <-fetching:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		k.fetched = now
-		key, known = k.set.LookupKeyID(kid)
 	}
-	if !known {
-		return nil, ErrInvalid
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch key, known = k.set.LookupKeyID(kid); {
+	case known:
+		return key, nil
+	case k.failed:
+		return nil, ErrUnavailable // the issuer may have published it
 	}
-	return key, nil
+	return nil, ErrInvalid
 }
 
-func (k *keySet) fetch(ctx context.Context) error {
+// renew fetches the set, once for all who wait.
+func (k *keySet) renew(ctx context.Context, done chan struct{}) {
+	set, err := k.fetch(ctx)
+	if err != nil {
+		k.cfg.Logger.Warn("the issuer's keys could not be fetched", "error", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failed = err != nil; !k.failed {
+		k.set, k.fetched = set, k.cfg.Clock()
+	}
+	k.fetching = nil
+	close(done)
+}
+
+func (k *keySet) fetch(ctx context.Context) (jwk.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.cfg.Issuer+"/oauth/jwks", nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var raw json.RawMessage
 	if err := k.cfg.fetch(req, &raw); err != nil {
-		return err
+		return nil, err
 	}
-	set, err := jwk.Parse(raw)
-	if err != nil {
-		return err
-	}
-	k.set = set
-	return nil
+	return jwk.Parse(raw)
 }

@@ -53,7 +53,8 @@ type Config struct {
 	// ClientID and ClientSecret are required: an application of the issuer
 	// with scope revocations:read, which listens and introspects.
 	ClientID, ClientSecret string
-	// Audience is what a token's aud must name; empty: the issuer.
+	// Audience is what a token's aud must name (RFC 9068 section 4); empty: the
+	// issuer.
 	Audience string
 	// MaxStaleness is how old the last sign of the feed may be. The issuer
 	// gives one every 15 s. 0: 30 s.
@@ -180,7 +181,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 		}
 		return claims, v.ask.token(ctx, token, v.view.position())
 	}
-	switch v.view.judge(claims) {
+	switch v.view.judge(claims, now) {
 	case revoked:
 		return nil, ErrRevoked
 	case doubtful:
@@ -192,10 +193,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 // settle asks the issuer about a token that the view cannot judge, and
 // remembers that it counts: what ends it later, the view hears.
 func (v *Verifier) settle(ctx context.Context, token string, claims *Claims) error {
-	position := v.view.position()
+	position, asked := v.view.position(), v.cfg.Clock()
 	err := v.ask.token(ctx, token, position)
 	if err == nil {
-		v.view.vouch(claims, position)
+		v.view.vouch(claims, position, asked)
 	}
 	return err
 }

@@ -18,6 +18,9 @@ const (
 	generation = projections.MaxTokenLifetime + time.Minute
 )
 
+// unknown is a position that is later than any at which the issuer was asked.
+const unknown events.Position = math.MaxUint64
+
 type verdict int
 
 const (
@@ -29,10 +32,25 @@ const (
 // everybody stands for all clients and users; it is nobody's id.
 const everybody = "\x00"
 
-// ended is the last ending of all of a client's or user's tokens.
+// ended is what the endings of all of a client's or user's tokens come to.
 type ended struct {
-	at       time.Time
-	position events.Position
+	at       time.Time       // tokens that were issued later are not among those that ended
+	told     time.Time       // of the latest ending
+	position events.Position // of the latest ending; unknown: NATS told it alone
+	// effective is when the overlap of a rotation ends, if one was announced:
+	// what the issuer said before tells nothing of the time after.
+	effective time.Time
+}
+
+// word is what the issuer said of a token that counts.
+type word struct {
+	position events.Position // the log was read up to there, or further
+	asked    time.Time
+}
+
+// settles reports whether the word still holds, as far as an ending goes.
+func (w word) settles(e ended, now time.Time) bool {
+	return w.position >= e.position && (now.Before(e.effective) || !w.asked.Before(e.effective.Add(skew)))
 }
 
 // view is what the feed told. Maps come in two generations, so that what is
@@ -45,15 +63,15 @@ type view struct {
 	since   time.Time // what was issued before is not known; zero: never listened
 	last    events.Position
 	turned  time.Time
-	tokens  [2]map[string]struct{}        // jti
-	owners  [2]map[string]ended           // client_id or user id
-	vouched [2]map[string]events.Position // jti → position at which the issuer said that it counts
+	tokens  [2]map[string]struct{} // jti
+	owners  [2]map[string]ended    // client_id or user id
+	vouched [2]map[string]word     // jti → that it counts
 }
 
 func newView(clock func() time.Time) *view {
 	v := &view{clock: clock, turned: clock()}
 	for i := range 2 {
-		v.tokens[i], v.owners[i], v.vouched[i] = map[string]struct{}{}, map[string]ended{}, map[string]events.Position{}
+		v.tokens[i], v.owners[i], v.vouched[i] = map[string]struct{}{}, map[string]ended{}, map[string]word{}
 	}
 	return v
 }
@@ -99,15 +117,14 @@ func (v *view) end(e projections.Ending) {
 	case e.Token != nil:
 		v.tokens[0][e.Token.String()] = struct{}{}
 	default:
-		at := e.Time
-		if e.EffectiveAt.After(at) {
+		n := ended{at: e.Time, told: e.Time, position: e.Position, effective: e.EffectiveAt}
+		if e.EffectiveAt.After(n.at) {
 			// The end of an overlap: until then these tokens count. It is the
 			// issuer who knows which secret a token was minted on.
-			at = e.EffectiveAt
+			n.at = e.EffectiveAt
 		}
-		position := e.Position
-		if position == 0 {
-			position = math.MaxUint64 // not told yet: later than anything vouched for
+		if n.position == 0 {
+			n.position = unknown
 		}
 		owners := []string{e.ClientID, e.Application, e.User}
 		if e.Everything() {
@@ -115,11 +132,39 @@ func (v *view) end(e projections.Ending) {
 		}
 		for _, owner := range owners {
 			if owner != "" {
-				v.owners[0][owner] = ended{at, position}
+				v.owners[0][owner] = v.merge(owner, n)
 			}
 		}
 	}
 	v.last = max(v.last, e.Position)
+}
+
+// merge returns what a client's or user's endings come to with one more. A
+// later one takes nothing back of an earlier one whose overlap lasts longer; one
+// that was told with its position does not lose it when NATS tells it again.
+func (v *view) merge(owner string, n ended) ended {
+	old, ok := v.ending(owner)
+	if !ok {
+		return n
+	}
+	switch {
+	case n.position == unknown && !n.told.After(old.told):
+		n.position = old.position
+	case old.position == unknown && n.told.Before(old.told):
+		n.position = unknown
+	case old.position != unknown:
+		n.position = max(n.position, old.position)
+	}
+	if old.told.After(n.told) {
+		n.told = old.told
+	}
+	if old.at.After(n.at) {
+		n.at = old.at
+	}
+	if old.effective.After(n.effective) {
+		n.effective = old.effective
+	}
+	return n
 }
 
 // turn forgets what no living token can need.
@@ -131,11 +176,11 @@ func (v *view) turn() {
 	v.turned = now
 	v.tokens[1], v.tokens[0] = v.tokens[0], map[string]struct{}{}
 	v.owners[1], v.owners[0] = v.owners[0], map[string]ended{}
-	v.vouched[1], v.vouched[0] = v.vouched[0], map[string]events.Position{}
+	v.vouched[1], v.vouched[0] = v.vouched[0], map[string]word{}
 }
 
 // judge decides about a token of which everything else is right.
-func (v *view) judge(c *Claims) verdict {
+func (v *view) judge(c *Claims, now time.Time) verdict {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for i := range 2 {
@@ -143,17 +188,17 @@ func (v *view) judge(c *Claims) verdict {
 			return revoked
 		}
 	}
-	vouched := max(v.vouched[0][c.ID], v.vouched[1][c.ID])
+	vouched, ok := v.vouched[0][c.ID]
+	if !ok {
+		vouched, ok = v.vouched[1][c.ID]
+	}
 	issued := time.Unix(c.IssuedAt, 0)
 	for _, owner := range []string{c.ClientID, c.User, everybody} {
-		e, ok := v.ending(owner)
-		switch {
-		case !ok || vouched >= e.position || issued.After(e.at.Add(skew)):
-		default:
+		if e, ended := v.ending(owner); ended && !issued.After(e.at.Add(skew)) && !(ok && vouched.settles(e, now)) {
 			return doubtful // the issuer's answer tells a revoked one from a new one
 		}
 	}
-	if vouched == 0 && !issued.After(v.since.Add(skew)) {
+	if !ok && !issued.After(v.since.Add(skew)) {
 		return doubtful
 	}
 	return good
@@ -170,10 +215,11 @@ func (v *view) ending(owner string) (ended, bool) {
 	return e, ok
 }
 
-// vouch remembers that a token counted when the log was at position.
-func (v *view) vouch(c *Claims, position events.Position) {
+// vouch remembers that a token counted when the issuer was asked, which answers
+// from position or later.
+func (v *view) vouch(c *Claims, position events.Position, asked time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.turn()
-	v.vouched[0][c.ID] = max(position, 1)
+	v.vouched[0][c.ID] = word{position, asked}
 }
