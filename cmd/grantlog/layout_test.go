@@ -29,6 +29,7 @@ var layout = []struct {
 	{"projections/follow", []string{"events", "events/journal", "events/seal", "projections"}, "feeds the fold from the log; snapshots are sealed"},
 	{"projections/notary", []string{"events", "events/journal", "events/tree"}, "signs what the log holds; the state is not its business"},
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
+	{"docs/examples/resource", []string{"projections/resource"}, "what the documentation shows, built and run by a test"},
 	{"handlers/command", []string{"events", "projections"}, "pure decisions: no I/O to import"},
 	{"handlers/emit", []string{"events", "events/journal", "handlers/command", "projections", "projections/follow"}, "decide, append, wait"},
 	{"handlers/emit/emittest", []string{"events", "events/erasable", "events/journal", "events/journal/journaltest", "events/seal", "handlers/command", "handlers/emit", "handlers/sign", "projections", "projections/follow"}, "a replica without HTTP for tests"},
@@ -154,6 +155,49 @@ func checkExternal(t *testing.T, pkg, imported string) {
 		}
 		if !slices.ContainsFunc(homes, func(home string) bool { return pkg == home || strings.HasPrefix(pkg, home+"/") }) {
 			t.Errorf("%s imports %s; only %s may", pkg, path.Base(imported), strings.Join(homes, ", "))
+		}
+	}
+}
+
+// resourceNeeds are the modules that come with projections/resource into other
+// people's servers, for a reason each. More is not to be asked of them lightly.
+var resourceNeeds = map[string]string{
+	"github.com/lestrrat-go/jwx/v2":     "keys and signatures",
+	"github.com/lestrrat-go/blackmagic": "of jwx",
+	"github.com/lestrrat-go/httpcc":     "of jwx",
+	"github.com/lestrrat-go/httprc":     "of jwx",
+	"github.com/lestrrat-go/iter":       "of jwx",
+	"github.com/lestrrat-go/option":     "of jwx",
+	"github.com/labstack/echo/v4":       "its middleware",
+	"github.com/labstack/gommon":        "of Echo",
+	"github.com/mattn/go-colorable":     "of Echo",
+	"github.com/mattn/go-isatty":        "of Echo",
+	"github.com/valyala/bytebufferpool": "of Echo",
+	"github.com/valyala/fasttemplate":   "of Echo",
+	"golang.org/x/net":                  "of Echo",
+	"golang.org/x/text":                 "of Echo",
+	"github.com/nats-io/nats.go":        "revocations from NATS",
+	"github.com/nats-io/nkeys":          "of nats.go",
+	"github.com/nats-io/nuid":           "of nats.go",
+	"github.com/klauspost/compress":     "of nats.go",
+	"golang.org/x/crypto":               "of jwx, Echo and nats.go",
+	"golang.org/x/sys":                  "of x/crypto",
+}
+
+func TestResourceBringsLittle(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", module+"/projections/resource").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	found := map[string]bool{}
+	for _, path := range strings.Fields(string(out)) {
+		if found[path] = true; path != module && resourceNeeds[path] == "" {
+			t.Errorf("projections/resource brings %s", path)
+		}
+	}
+	for path := range resourceNeeds {
+		if !found[path] {
+			t.Errorf("projections/resource does not need %s any more", path)
 		}
 	}
 }

@@ -26,38 +26,52 @@ type refusal struct {
 	challenge string
 }
 
-func challenge(code, message string) string {
-	return `Bearer error="` + code + `", error_description="` + message + `"`
+// challenge writes a WWW-Authenticate value of names and values in turn, with
+// the address of the resource's metadata if there is one (RFC 9728 section
+// 5.1).
+func (v *Verifier) challenge(pairs ...string) string {
+	if v.cfg.Resource != "" {
+		pairs = append(pairs, "resource_metadata", v.MetadataURL())
+	}
+	var b strings.Builder
+	b.WriteString("Bearer")
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(" " + pairs[i] + `="` + pairs[i+1] + `"`)
+	}
+	return b.String()
 }
 
 // authorize decides about a request: a live token with all of the scopes.
 func (v *Verifier) authorize(r *http.Request, scopes []string) (*Claims, *refusal) {
 	header := r.Header.Values("Authorization")
 	if len(header) == 0 {
-		return nil, &refusal{http.StatusUnauthorized, "Missing access token", "Bearer"}
+		return nil, &refusal{http.StatusUnauthorized, "Missing access token", v.challenge()}
 	}
 	scheme, token, _ := strings.Cut(header[0], " ")
 	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return nil, &refusal{http.StatusBadRequest, "One bearer token, in the Authorization header", challenge("invalid_request", "malformed")}
+		return nil, &refusal{http.StatusBadRequest, "One bearer token, in the Authorization header", v.challenge("error", "invalid_request", "error_description", "malformed")}
 	}
 	claims, err := v.Verify(r.Context(), strings.TrimSpace(token))
 	switch {
 	case errors.Is(err, ErrExpired):
-		return nil, unauthorized("Token expired")
+		return nil, v.unauthorized("Token expired")
 	case errors.Is(err, ErrRevoked):
-		return nil, unauthorized("Token revoked")
+		return nil, v.unauthorized("Token revoked")
 	case errors.Is(err, ErrInvalid):
-		return nil, unauthorized("Invalid token")
+		return nil, v.unauthorized("Invalid token")
 	case err != nil:
 		return nil, &refusal{http.StatusServiceUnavailable, "The token cannot be checked now", ""}
 	case slices.ContainsFunc(scopes, func(s string) bool { return !claims.Has(s) }):
-		return nil, &refusal{http.StatusForbidden, "Insufficient scope for this endpoint", challenge("insufficient_scope", "Insufficient scope for this endpoint")}
+		return nil, &refusal{http.StatusForbidden, "Insufficient scope for this endpoint", v.challenge("error", "insufficient_scope", "error_description", "Insufficient scope for this endpoint", "scope", strings.Join(scopes, " "))}
 	}
 	return claims, nil
 }
 
-func unauthorized(message string) *refusal {
-	return &refusal{http.StatusUnauthorized, message, challenge("invalid_token", message)}
+func (v *Verifier) unauthorized(message string) *refusal {
+	return &refusal{http.StatusUnauthorized, message, v.challenge("error", "invalid_token", "error_description", message)}
 }
 
 func (f *refusal) headers(h http.Header) {

@@ -56,6 +56,10 @@ type Config struct {
 	// Audience is what a token's aud must name (RFC 9068 section 4); empty: the
 	// issuer.
 	Audience string
+	// Resource is the URL of what is protected, for clients that find out by
+	// themselves where to get a token (RFC 9728): challenges then name its
+	// metadata, which Metadata serves. Name is what people call it.
+	Resource, Name string
 	// MaxStaleness is how old the last sign of the feed may be. The issuer
 	// gives one every 15 s. 0: 30 s.
 	MaxStaleness time.Duration
@@ -138,6 +142,8 @@ func (c *Config) complete() error {
 	switch {
 	case c.Issuer == "" || c.ClientID == "" || c.ClientSecret == "":
 		return errors.New("resource: Issuer, ClientID and ClientSecret are required")
+	case c.Resource != "" && !checkResource(c.Resource):
+		return errors.New("resource: Resource must be an absolute http or https URL without query and fragment")
 	case c.NATS != nil && c.Organization == "":
 		return errors.New("resource: NATS needs Organization")
 	}
