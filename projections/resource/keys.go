@@ -83,7 +83,7 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 // find returns a key, fetching the set when it is old or lacks the kid.
 func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
 	k.mu.Lock()
-	key, known := k.set.LookupKeyID(kid)
+	_, known := k.set.LookupKeyID(kid)
 	now := k.cfg.Clock()
 	if (!known || now.Sub(k.fetched) >= keysAge) && k.fetching == nil && now.Sub(k.tried) >= refetch {
 		k.tried, k.fetching = now, make(chan struct{})
@@ -100,10 +100,10 @@ func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch key, known = k.set.LookupKeyID(kid); {
-	case known:
+	if key, ok := k.set.LookupKeyID(kid); ok {
 		return key, nil
-	case k.failed:
+	}
+	if k.failed {
 		return nil, ErrUnavailable // the issuer may have published it
 	}
 	return nil, ErrInvalid
