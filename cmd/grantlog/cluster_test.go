@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -59,6 +61,7 @@ func TestCluster(t *testing.T) {
 	// most, for an election.
 	kept := as[tokenResponse](d.requestToken(app).ok()).AccessToken
 	before := c.settled()
+	c.signTheSame(admin, before)
 	b.kill()
 	for _, s := range []*server{a, d} {
 		s.live(admin, kept)
@@ -107,6 +110,24 @@ func TestCluster(t *testing.T) {
 		if !strings.HasPrefix(longest, text) { // a beacon may be the last word of whoever stopped last
 			t.Error("the members' logs differ")
 		}
+	}
+}
+
+// signTheSame asks every member for the checkpoint of one size.
+func (c *cluster) signTheSame(admin application, size uint64) {
+	c.t.Helper()
+	checkpoints := map[string]bool{}
+	for _, s := range c.members {
+		token := s.token(admin)
+		var asked answer
+		s.eventually("the tree of a member has the log", func() bool {
+			asked = s.get(fmt.Sprintf("/oauth/log/proof?position=1&size=%d", size), bearer(token))
+			return asked.status == http.StatusOK
+		})
+		checkpoints[as[inclusionProof](asked).Checkpoint] = true
+	}
+	if len(checkpoints) != 1 {
+		c.t.Errorf("the members sign %d checkpoints of %d records: %q", len(checkpoints), size, slices.Collect(maps.Keys(checkpoints)))
 	}
 }
 
