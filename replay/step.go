@@ -27,6 +27,9 @@ type Actor struct {
 	Replica     string `json:"replica,omitempty"`
 }
 
+// Step is an event of the record, copied.
+func (r *Record) Step(i int) Step { return stepOf(r.Position, &r.Events[i]) }
+
 // stepOf copies what an event says of itself; its strings are the decoder's.
 func stepOf(position events.Position, e *events.Event) Step {
 	return Step{

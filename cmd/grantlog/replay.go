@@ -31,6 +31,8 @@ type replayCmd struct {
 
 	WhatIf []string `argv:"" group:"question" sep:"none" placeholder:"SETTING=VALUE" help:"Who would have been affected by another setting: tokenLifetime=300s, limit.perMinute=20 or limit.perHour=500; several may be given."`
 
+	Speed *string `argv:"" group:"question" placeholder:"N" help:"Play the log back, N times as fast as it happened, up to --as-of; a silence takes 2 s at most."`
+
 	Until string `arg:"" optional:"" name:"T2" help:"The second moment of --diff."`
 
 	Revoke bool `argv:"" help:"With --impact and --url: end the live tokens that were found."`
@@ -57,6 +59,8 @@ func (e *notFoundError) Error() string { return "the log shows no " + e.what + "
 // reader answers questions: from a log, or by asking a server.
 type reader interface {
 	answer(ctx context.Context, q question) (answer, error)
+	// frames are the events up to the moment of a question.
+	frames(ctx context.Context, q question) (frames, error)
 }
 
 func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
@@ -78,6 +82,9 @@ func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
 	}
 	if err != nil {
 		return readerError(err)
+	}
+	if q.topic == aboutEvents {
+		return readerError(c.play(ctx, p, from, q))
 	}
 	a, err := from.answer(ctx, q)
 	if err == nil && c.Revoke {

@@ -24,6 +24,7 @@ const (
 	aboutImpact
 	aboutDiff
 	aboutWhatIf
+	aboutEvents
 )
 
 // question is what "grantlog replay" is asked.
@@ -36,6 +37,7 @@ type question struct {
 	token   events.TokenID
 	suspect replay.Suspect
 	assumed replay.Assumption
+	speed   float64
 	what    string // the question's object in words
 }
 
@@ -67,6 +69,7 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 		{"--lineage", c.Lineage, q.aboutToken(aboutLineage)},
 		{"--impact", c.Impact, q.parseImpact},
 		{"--diff", c.diff(), q.parseDiff},
+		{"--speed", c.Speed, q.parsePlay},
 	} {
 		if given.value == nil {
 			continue
@@ -91,10 +94,12 @@ func (c *replayCmd) question(now time.Time) (q question, err error) {
 		return q, fmt.Errorf("unexpected argument %.80q: a second moment goes with --diff", c.Until)
 	case c.Revoke && (q.topic != aboutImpact || c.URL == "" || c.AsOf != nil):
 		return q, errors.New("--revoke goes with --impact of now and with --url: the server ends the tokens")
+	case q.topic == aboutEvents && c.Out == outJSON:
+		return q, errPlayForm
 	case c.Yes && !c.Revoke:
 		return q, errors.New("--yes goes with --revoke")
 	case asked > 1:
-		return q, errors.New("one question at a time: --application, --token, --organization, --state-hash, --diff, --lineage, --impact or --what-if")
+		return q, errors.New("one question at a time: --application, --token, --organization, --state-hash, --diff, --lineage, --impact, --what-if or --speed")
 	case c.AsOf == nil:
 		return q, nil
 	case q.topic == aboutDiff:
@@ -164,6 +169,12 @@ func (q *question) parseImpact(text string) error {
 		return fmt.Errorf("%.40q is not one of secret, application, user, key", kind)
 	}
 	return nil
+}
+
+func (q *question) parsePlay(text string) (err error) {
+	q.topic = aboutEvents
+	q.speed, err = parseSpeed(text)
+	return err
 }
 
 func (q *question) parseDiff(text string) (err error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -18,26 +19,34 @@ import (
 // server exports them. What it hides counts as blank.
 func (s *asked) exported(to events.Position, prefixes ...string) replay.History {
 	return func(ctx context.Context, fn func(*replay.Record) error) error {
-		query := url.Values{"format": {"ndjson"}, "type": {typesOf(prefixes...)}, "before": {fmt.Sprint(to + 1)}}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/oauth/events?"+query.Encode(), nil)
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Authorization", "Bearer "+s.token)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if err := refusal(resp); err != nil {
-			return err
-		}
-		return eachExported(resp.Body, fn)
+		return s.export(ctx, to, url.Values{"type": {typesOf(prefixes...)}}, func(e *auditEntry) error {
+			event, err := e.event(nil)
+			if err != nil {
+				return fmt.Errorf("position %d: %w", e.Position, err)
+			}
+			return fn(&replay.Record{Position: e.Position, Events: []events.Event{event}})
+		})
 	}
 }
 
-func eachExported(body io.Reader, fn func(*replay.Record) error) error {
-	dec := json.NewDecoder(bufio.NewReaderSize(body, 1<<16))
+// export gives fn the events that a filter selects, up to a position.
+func (s *asked) export(ctx context.Context, to events.Position, filter url.Values, fn func(*auditEntry) error) error {
+	query := url.Values{"format": {"ndjson"}, "before": {fmt.Sprint(to + 1)}}
+	maps.Copy(query, filter)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/oauth/events?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := refusal(resp); err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bufio.NewReaderSize(resp.Body, 1<<16))
 	for {
 		var e auditEntry
 		switch err := dec.Decode(&e); {
@@ -46,11 +55,7 @@ func eachExported(body io.Reader, fn func(*replay.Record) error) error {
 		case err != nil:
 			return fmt.Errorf("the server broke off: %w", err)
 		}
-		event, err := e.event(nil)
-		if err != nil {
-			return fmt.Errorf("position %d: %w", e.Position, err)
-		}
-		if err := fn(&replay.Record{Position: e.Position, Events: []events.Event{event}}); err != nil {
+		if err := fn(&e); err != nil {
 			return err
 		}
 	}

@@ -111,6 +111,8 @@ func TestServerAndDirectorySayTheSame(t *testing.T) {
 		{"--as-of", at("12:08:30"), "--impact", "key:k_1"},
 		{"--as-of", "15", "--impact", "key:k_2"},
 		{"--as-of", "15", "--what-if", "tokenLifetime=20s"},
+		{"--as-of", "15", "--speed", "1e9"},
+		{"--as-of", "12", "--speed", "1e9", "--out", "ndjson"},
 		{"--as-of", at("12:03:30"), "--what-if", "limit.perMinute=2", "--what-if", "limit.perHour=5"},
 		{"--as-of", at("12:30:00"), "--application", theApp},
 		{"--as-of", "15", "--organization", "nowhere"},

@@ -114,11 +114,15 @@ func TestReplayTranscript(t *testing.T) {
 	table("--as-of", "2024-01-02T12:10:00Z", "--what-if", "tokenLifetime=20s")
 	table("--as-of", "15", "--what-if", "limit.perMinute=5", "--what-if", "limit.perHour=2")
 
+	l.section("As it happened, only faster")
+	table("--speed", "1e9")
+
 	l.section("For programs")
 	s.command(l, "--as-of", "2024-01-02T12:08:30Z", "--application", theApp)
 	s.command(l, "--lineage", jti(4).String())
 	s.command(l, "--impact", "secret:"+theApp+"@2", "--out", "ndjson")
 	s.command(l, "--diff", "6..9", "--out", "ndjson")
+	s.command(l, "--speed", "1e9", "--as-of", "4", "--out", "ndjson")
 	s.command(l, "--as-of", "15", "--what-if", "tokenLifetime=20s", "--what-if", "limit.perMinute=2")
 	l.section("What it cannot answer")
 	for _, args := range [][]string{
