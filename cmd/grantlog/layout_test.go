@@ -54,6 +54,7 @@ var layout = []struct {
 	{"handlers/transparency", []string{"endpoint", "events/journal", "events/tree", "projections/notary"}, "shows that the log's records are those it had"},
 	{"handlers/revocations", []string{"endpoint", "events/journal"}, "feeds listeners from records of the log"},
 	{"handlers/webhooks", []string{"endpoint", "events/journal"}, "pushes what records of the log end"},
+	{"handlers/backups", []string{"endpoint", "replay/backup"}, "hands out the log as a file"},
 	{"handlers/metrics", []string{"events/journal", "projections/follow"}, "counts what others do, and decides nothing"},
 	{"handlers/tracing", []string{"handlers/oauth"}, "spans of requests; emit adds its own through the context"},
 	{"handlers/bootstrap", []string{"endpoint"}, "the first administrator and the seed file: commands without HTTP"},
@@ -61,6 +62,7 @@ var layout = []struct {
 	{"handlers/asof", []string{"events", "events/journal", "handlers/oauth", "handlers/page", "projections", "projections/follow", "replay"}, "endpoints read the past as they read the present"},
 	{"handlers", []string{"*"}, "the wiring"},
 	{"replay", []string{"events", "events/journal", "events/tree", "projections", "projections/follow"}, "reads history, writes nothing"},
+	{"replay/backup", []string{"events", "events/erasable", "events/journal", "events/seal"}, "a log as one file, read as a log"},
 	{"cmd/grantlog", []string{"*"}, "main"},
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 )
 
@@ -44,10 +45,13 @@ func viewMember(s *site, data string, log *slog.Logger) (dir string, err error) 
 	if err = makeEmptyLog(s, dir, log); err != nil {
 		return "", err
 	}
-	return dir, linkBlocks(blocksOf(data), blocksOf(dir))
+	if err = linkBlocks(blocksOf(data, journal.StreamName), blocksOf(dir, journal.StreamName)); err != nil {
+		return "", err
+	}
+	return dir, copyBlocks(blocksOf(data, erasable.StreamName), blocksOf(dir, erasable.StreamName))
 }
 
-// makeEmptyLog makes the log of a single server.
+// makeEmptyLog makes the log of a single server, and what is kept beside it.
 func makeEmptyLog(s *site, dir string, log *slog.Logger) error {
 	e, err := startEmbedded(dir, "", log)
 	if err != nil {
@@ -61,6 +65,9 @@ func makeEmptyLog(s *site, dir string, log *slog.Logger) error {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
+	if _, err := erasable.Open(ctx, erasable.Config{Conn: conn, Logger: log}); err != nil {
+		return err
+	}
 	j, err := openJournal(ctx, &site{Master: s.Master, Conn: conn}, "r_view", 1, log)
 	if err != nil {
 		return err
@@ -68,22 +75,16 @@ func makeEmptyLog(s *site, dir string, log *slog.Logger) error {
 	return closeJournal(j)
 }
 
-// blocksOf is where a server keeps the records of the log.
-func blocksOf(data string) string {
-	return filepath.Join(storeDir(data), server.DEFAULT_GLOBAL_ACCOUNT, "streams", journal.StreamName, "msgs")
+// blocksOf is where a server keeps the records of a stream.
+func blocksOf(data, stream string) string {
+	return filepath.Join(storeDir(data), server.DEFAULT_GLOBAL_ACCOUNT, "streams", stream, "msgs")
 }
 
 // linkBlocks puts the block files of one log in place of another's. The newest
 // is copied, because a server repairs its end; the others are never written
 // again.
 func linkBlocks(from, to string) error {
-	if err := os.RemoveAll(to); err != nil {
-		return err
-	}
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	blocks, err := filepath.Glob(filepath.Join(from, "*.blk"))
+	blocks, err := emptied(from, to)
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,27 @@ func linkBlocks(from, to string) error {
 		}
 	}
 	return nil
+}
+
+// copyBlocks is linkBlocks for a stream that a server erases from: it may write
+// to any of them.
+func copyBlocks(from, to string) error {
+	blocks, err := emptied(from, to)
+	for _, block := range blocks {
+		err = errors.Join(err, copyFile(block, filepath.Join(to, filepath.Base(block))))
+	}
+	return err
+}
+
+// emptied makes to an empty directory and lists the block files of from.
+func emptied(from, to string) ([]string, error) {
+	if err := os.RemoveAll(to); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return nil, err
+	}
+	return filepath.Glob(filepath.Join(from, "*.blk"))
 }
 
 // byNumber orders block files, whose names are numbers without leading zeros.

@@ -34,9 +34,11 @@ import (
 // Bucket is the name of the key-value bucket.
 const Bucket = "grantlog_erasable"
 
+// StreamName is the JetStream stream of the bucket.
+const StreamName = "KV_" + Bucket
+
 const (
-	streamName = "KV_" + Bucket
-	prefix     = "$KV." + Bucket + "."
+	prefix = "$KV." + Bucket + "."
 
 	// attemptTimeout is how long a request waits for its answer.
 	attemptTimeout = 5 * time.Second
@@ -71,6 +73,8 @@ type Config struct {
 	Conn     *nats.Conn   // required; stays the caller's, as in journal.Config
 	Replicas int          // of the bucket's stream. 0: 1
 	Logger   *slog.Logger // may be nil
+	// Existing: a bucket that is missing is not made, but ErrNotFound.
+	Existing bool
 }
 
 // Store is the bucket.
@@ -95,7 +99,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	want := config(max(1, cfg.Replicas))
 	for told := false; ; told = true {
-		stream, err := ensure(ctx, js, want)
+		stream, err := ensure(ctx, js, want, cfg.Existing)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil, ErrNotFound
+		}
 		if err == nil {
 			return &Store{js, stream}, assert(want, stream.CachedInfo().Config)
 		}
@@ -191,6 +198,52 @@ func (s *Store) List(ctx context.Context, key string) ([]string, error) {
 	return parts, nil
 }
 
+// An Entry is an entry with its key.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// All gives fn every entry, oldest first. What is put or erased meanwhile may
+// be among them or not; see Revision.
+func (s *Store) All(ctx context.Context, fn func(Entry) error) error {
+	for next := uint64(1); ; {
+		m, err := s.from(ctx, next)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: all: %w", ErrUnavailable, err)
+		}
+		if err := fn(Entry{strings.TrimPrefix(m.Subject, prefix), m.Data}); err != nil {
+			return err
+		}
+		next = m.Sequence + 1
+	}
+}
+
+// from reads the first entry that stands at or after a sequence.
+func (s *Store) from(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	return s.stream.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(prefix+">"))
+}
+
+// A Revision is what the bucket has seen: with every Put and every Erase it is
+// another one.
+type Revision struct{ last, entries uint64 }
+
+// Revision returns that of the moment.
+func (s *Store) Revision(ctx context.Context) (Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	info, err := s.stream.Info(ctx)
+	if err != nil {
+		return Revision{}, fmt.Errorf("%w: revision: %w", ErrUnavailable, err)
+	}
+	return Revision{info.State.LastSeq, info.State.Msgs}, nil
+}
+
 // Erase overwrites an entry where it is stored. A key without one is erased
 // already.
 func (s *Store) Erase(ctx context.Context, key string) error {
@@ -210,6 +263,13 @@ func (s *Store) Erase(ctx context.Context, key string) error {
 		return nil // another replica was faster
 	}
 	return fmt.Errorf("%w: erase: %w", ErrUnavailable, err)
+}
+
+// Remove destroys the bucket and everything in it.
+func (s *Store) Remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	return s.js.DeleteStream(ctx, StreamName)
 }
 
 // Codes of nats-server (server/errors.json).

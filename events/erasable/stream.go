@@ -12,7 +12,7 @@ import (
 // create refuse to delete messages, and let any node answer a read.
 func config(replicas int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name:                 streamName,
+		Name:                 StreamName,
 		Description:          "What the log of grantlog must be able to forget",
 		Subjects:             []string{prefix + ">"},
 		Retention:            jetstream.LimitsPolicy,
@@ -30,16 +30,16 @@ func config(replicas int) jetstream.StreamConfig {
 	}
 }
 
-func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, existing bool) (jetstream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	stream, err := js.Stream(ctx, streamName)
-	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+	stream, err := js.Stream(ctx, StreamName)
+	if existing || !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
 	stream, err = js.CreateStream(ctx, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return js.Stream(ctx, streamName)
+		return js.Stream(ctx, StreamName)
 	}
 	return stream, err
 }

@@ -27,6 +27,14 @@ var (
 	// Nothing was written.
 	ErrTooLarge = errors.New("journal: events are too large for one page")
 
+	// ErrExists is returned by Restore where there is a log.
+	ErrExists = errors.New("journal: there is a log already")
+
+	// ErrRestoring is returned by Open and Restore where a log is being
+	// restored, or that was broken off: it is not whole and nobody may use it.
+	// Once nobody restores it, its stream is to be removed.
+	ErrRestoring = errors.New("journal: stream " + StreamName + " is being restored from a backup, or that was broken off; if so, remove the stream and restore again")
+
 	// ErrClosed is the cause inside ErrUnavailable after Close.
 	ErrClosed = errors.New("journal: closed")
 )

@@ -138,6 +138,10 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newJournal(cfg, js, stream), nil
+}
+
+func newJournal(cfg Config, js jetstream.JetStream, stream jetstream.Stream) *Journal {
 	j := &Journal{
 		cfg: cfg, log: cfg.Logger, js: js, stream: stream,
 		maxPayload: int(cfg.Conn.MaxPayload()), queues: map[string]*queue{},
@@ -145,7 +149,7 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	j.known.Store(stream.CachedInfo().State.LastSeq)
 	j.led.Store(true)
 	j.life, j.die = context.WithCancel(context.Background())
-	return j, nil
+	return j
 }
 
 func (c *Config) complete() error {

@@ -90,6 +90,9 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jets
 		if err == nil {
 			return stream, assertStream(want, stream.CachedInfo().Config)
 		}
+		if errors.Is(err, ErrRestoring) {
+			return nil, err
+		}
 		if hopeless(err) {
 			return nil, fmt.Errorf("journal: stream %s: %w", StreamName, err)
 		}
@@ -126,7 +129,11 @@ func lookup(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 func find(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
-	return js.Stream(ctx, StreamName)
+	stream, err := js.Stream(ctx, StreamName)
+	if err == nil && stream.CachedInfo().Config.Metadata[restoringKey] != "" {
+		return nil, ErrRestoring
+	}
+	return stream, err
 }
 
 // hopeless reports an answer that waiting does not change.

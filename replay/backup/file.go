@@ -1,0 +1,152 @@
+package backup
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/erasable"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/seal"
+)
+
+// File is a backup that was found whole and authentic. It is read as a log is:
+// see replay.Log. It is used by one goroutine.
+type File struct {
+	file     *os.File
+	with     Opener
+	manifest Manifest
+}
+
+// Open reads a whole backup and authenticates it. The errors are ErrForeign,
+// ErrDamaged, ErrWrongKey, *NewerError, and those of the file.
+func Open(name string, with Opener) (*File, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{file: file, with: with}
+	r, err := newReader(file)
+	if err == nil {
+		f.manifest, err = r.scan(with.Master.Derive(Purpose))
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return f, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.file.Close() }
+
+// Manifest is what the backup says that it holds.
+func (f *File) Manifest() Manifest { return f.manifest }
+
+// Last is the position of the last record.
+func (f *File) Last(context.Context) (events.Position, error) { return f.manifest.Position, nil }
+
+// Read gives fn the records after from up to and including position to. They
+// are verified as journal.Journal.Read does, from the first one on.
+func (f *File) Read(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error {
+	verifier := journal.NewVerifier(f.with.RecordKey, journal.Cursor{})
+	var at journal.Cursor
+	err := f.sections(sectionRecord, func(body []byte, _ *seal.Sealer) error {
+		if at.Position >= to {
+			return io.EOF
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		m, ok := parseRecord(body)
+		if !ok {
+			return damaged("a record cannot be read")
+		}
+		r, err := verifier.Next(m)
+		if err != nil {
+			return err
+		}
+		at = r.Cursor()
+		switch {
+		case r.Position < from.Position:
+			return nil
+		case r.Position == from.Position:
+			if from.Chain != (events.Chain{}) && from.Chain != r.Chain {
+				return &journal.DamageError{Position: r.Position, Reason: "it is another log before that position"}
+			}
+			return nil
+		}
+		return fn(r)
+	})
+	if err == nil && at.Position < to {
+		err = &journal.GapError{Want: to, Got: at.Position}
+	}
+	return err
+}
+
+// Entries gives fn what stood beside the log.
+func (f *File) Entries(fn func(erasable.Entry) error) error {
+	return f.sections(sectionEntry, func(body []byte, sealer *seal.Sealer) error {
+		plain, err := sealer.Unseal(sealed, body)
+		key, value, ok := cutText(plain)
+		if err != nil || !ok {
+			return damaged("an entry cannot be opened")
+		}
+		return fn(erasable.Entry{Key: key, Value: value})
+	})
+}
+
+// sections gives fn the sections of a kind until it returns an error; io.EOF
+// ends the reading without one.
+func (f *File) sections(kind byte, fn func(body []byte, sealer *seal.Sealer) error) error {
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	r, err := newReader(f.file)
+	if err != nil {
+		return err
+	}
+	var sealer *seal.Sealer
+	for {
+		found, body, err := r.next()
+		if err != nil {
+			return err
+		}
+		if found == sectionHead {
+			var h head
+			if json.Unmarshal(body, &h) != nil {
+				return damaged("its head cannot be read")
+			}
+			if sealer, err = f.with.Master.OpenDataKey(dataKey, h.DataKey); err != nil {
+				return err
+			}
+		}
+		if found > kind {
+			return nil
+		}
+		if found < kind {
+			continue
+		}
+		if err := fn(body, sealer); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// parseRecord reads what writer.record wrote. The payload is a part of body.
+func parseRecord(body []byte) (m journal.Message, ok bool) {
+	position, n := binary.Uvarint(body)
+	if n <= 0 {
+		return m, false
+	}
+	m.Position = events.Position(position)
+	if m.MAC, body, ok = cutText(body[n:]); ok {
+		m.Subject, m.Payload, ok = cutText(body)
+	}
+	return m, ok
+}
