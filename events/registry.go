@@ -18,6 +18,7 @@ var catalogue = newRegistry(
 	revocation[OrganizationDisabled](),
 	onOrganization(func(d *ScopesSet) string { return d.ID }),
 	onOrganization(func(d *UpstreamsSet) string { return d.ID }),
+	revocation[OrganizationTokensRevoked](),
 
 	onApplication(func(d *ApplicationCreated) string { return d.ID }),
 	onApplication(func(d *ApplicationUpdated) string { return d.ID }),
@@ -74,6 +75,7 @@ var catalogue = newRegistry(
 	beside[RequestKeyed](),
 	paged[UsageRecorded](FamilyUsage, UsageSubject()),
 	paged[BeaconSent](FamilyBeacons, BeaconsSubject()),
+	edited[LogRestored](LogSubject()),
 )
 
 // An upcaster rewrites a payload of one version into the next.

@@ -95,6 +95,9 @@ func SealingSubject() string { return subjectPrefix + "sealing" }
 // BootstrapSubject guards the first administrator.
 func BootstrapSubject() string { return subjectPrefix + "bootstrap" }
 
+// LogSubject carries what happened to the log as a whole.
+func LogSubject() string { return subjectPrefix + "log" }
+
 // CheckSubjectToken reports an id that must not become part of a subject.
 func CheckSubjectToken(id string) error {
 	if id == "" || len(id) > 64 {

@@ -7,6 +7,7 @@ package handlers
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -25,6 +26,7 @@ import (
 	"github.com/grantlog/grantlog/handlers/audit"
 	"github.com/grantlog/grantlog/handlers/authentications"
 	"github.com/grantlog/grantlog/handlers/authn"
+	"github.com/grantlog/grantlog/handlers/backups"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/credential"
@@ -63,6 +65,7 @@ import (
 	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/projections/notary"
+	"github.com/grantlog/grantlog/replay/backup"
 )
 
 // Config is what a server is made of. All fields but TrustedProxies,
@@ -159,6 +162,7 @@ func assemble(cfg Config) *Server {
 	s.repeats = manage.NewRepeats(cfg.Master.Derive(credential.RootPurpose), s.emit)
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
 	vault := sign.NewVault(cfg.Master)
+	s.cursors.Epoch = func() string { return cfg.Follower.Epoch(math.MaxUint64) }
 	s.signer = sign.New(sign.Config{View: cfg.Follower.View, Unsealer: vault, Logger: cfg.Log})
 	s.keeper = keys.NewKeeper(keys.Config{Emit: s.emit, Vault: vault, Policy: cfg.keyPolicy(), Logger: cfg.Log})
 	s.callers = authn.New(authn.Config{
@@ -173,7 +177,7 @@ func assemble(cfg Config) *Server {
 	s.office = enroll.New(enroll.Config{Emit: s.emit, People: s.people, Passwords: s.passwords, Log: cfg.Log})
 	s.tokens = s.tokenEndpoint()
 	s.feed = revocations.New(revocations.Config{
-		Authn: s.callers, Position: cfg.Follower.Position, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+		Authn: s.callers, Position: cfg.Follower.Position, Epoch: s.Epoch, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		Sent: cfg.Metrics.FeedDelay,
 	})
 	s.thirdParties = authentications.New(authentications.Config{
@@ -216,12 +220,18 @@ func (s *Server) endpoints() []mounter {
 		s.feed,
 		s.webhooks,
 		audit.New(audit.Config{
-			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, WaitFor: s.cfg.Follower.WaitFor,
+			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, Epoch: s.Epoch, WaitFor: s.cfg.Follower.WaitFor,
 			Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		}),
 		&transparency.Endpoint{Config: transparency.Config{
 			Authn: callers, Notary: s.cfg.Notary, Position: s.cfg.Follower.Position, Read: s.cfg.Journal.Read,
 		}},
+		backups.New(backups.Config{
+			Authn: callers, Now: s.cfg.Now, Fresh: s.Fresh, Stopping: s.stopping, Log: s.cfg.Log,
+			Source: backup.Source{
+				Last: s.cfg.Journal.Last, Read: s.cfg.Journal.Read, Store: s.cfg.Erasable, Master: s.cfg.Master, Sign: s.cfg.Notary.Sign,
+			},
+		}),
 	}
 }
 
@@ -272,6 +282,9 @@ func (s *Server) Fresh() error {
 func (s *Server) WaitFor(ctx context.Context, position events.Position) error {
 	return s.cfg.Follower.WaitFor(ctx, position)
 }
+
+// Epoch is the epoch of the log that a position belongs to.
+func (s *Server) Epoch(position events.Position) string { return s.cfg.Follower.Epoch(position) }
 
 // Run does the background work of a replica until ctx ends.
 func (s *Server) Run(ctx context.Context) {

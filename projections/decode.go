@@ -91,6 +91,8 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Webhooks.restore)
 	case sectionEnded:
 		return restore(body, s.Webhooks.restoreEnded)
+	case sectionEpoch:
+		return restore(body, s.Epochs.restore)
 	}
 	return malformed("section %d", kind)
 }

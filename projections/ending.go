@@ -76,6 +76,8 @@ func EndingOf(position events.Position, ordinal int, e *events.Event) (Ending, b
 		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, "application_disabled"
 	case *events.OrganizationDisabled:
 		n.Reason = "organization_disabled"
+	case *events.OrganizationTokensRevoked:
+		n.Reason = d.Reason
 	case *events.ApplicationDeleted:
 		n.Application, n.ClientID, n.Reason = d.ID, d.ClientID, "application_deleted"
 	case *events.ServiceAuthDisabled:

@@ -62,6 +62,8 @@ func TestLiveness(t *testing.T) {
 	overlap := on("acme", minute, rotated("a1", epoch.Add(10*minute)))
 	remove := on("acme", minute, &events.ApplicationDeleted{ID: "a1"})
 	endAll := on("acme", minute, &events.ApplicationTokensRevoked{ID: "a1"})
+	tenant := on("acme", 0, &events.OrganizationCreated{ID: "acme"})
+	endTenant := on("acme", minute, &events.OrganizationTokensRevoked{ID: "acme"})
 	revoke := on("acme", minute, &events.TokenRevoked{ID: tokenID(1), Application: "a1"})
 	for _, c := range []struct {
 		name  string
@@ -83,6 +85,11 @@ func TestLiveness(t *testing.T) {
 			[]page{create, issue, on("beta", minute, &events.TokenRevoked{ID: tokenID(1), Application: "a1"})}, 2 * minute, projections.Live},
 		{"all revoked", []page{create, issue, endAll}, 2 * minute, projections.Revoked},
 		{"issued after all were revoked", []page{create, endAll, issue}, 2 * minute, projections.Live},
+		{"all of the organization revoked", []page{tenant, create, issue, endTenant}, 2 * minute, projections.Revoked},
+		{"issued after that", []page{tenant, create, endTenant, issue}, 2 * minute, projections.Live},
+		{"all of another organization revoked",
+			[]page{tenant, create, issue, on("beta", minute, &events.OrganizationCreated{ID: "beta"}), on("beta", minute, &events.OrganizationTokensRevoked{ID: "beta"})}, 2 * minute, projections.Live},
+		{"all revoked by another organization", []page{tenant, create, issue, on("beta", minute, &events.OrganizationTokensRevoked{ID: "acme"})}, 2 * minute, projections.Live},
 		{"secret rotated", []page{create, issue, rotate}, 2 * minute, projections.Revoked},
 		{"secret rotated before it landed", []page{create, rotate, issue}, 2 * minute, projections.Revoked},
 		{"secret with overlap", []page{create, issue, overlap}, 9 * minute, projections.Live},

@@ -30,6 +30,7 @@ type Frozen struct {
 	webhooks      Webhooks
 	refreshes     Refreshes
 	requests      Requests
+	epochs        []*Epoch
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -83,6 +84,7 @@ func (s *State) alias() *Frozen {
 		webhooks:      *s.Webhooks,
 		refreshes:     *s.Refreshes,
 		requests:      *s.Requests,
+		epochs:        s.Epochs.list,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
@@ -139,5 +141,8 @@ func (f *Frozen) Encode(w io.Writer) error {
 	e.refreshes(&f.refreshes)
 	e.requests(&f.requests)
 	e.webhooks(&f.webhooks)
+	for _, epoch := range f.epochs {
+		e.json(sectionEpoch, epoch)
+	}
 	return e.close()
 }

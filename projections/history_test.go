@@ -157,7 +157,7 @@ func (g *generator) page() page {
 	if rapid.IntRange(0, 9).Draw(g.t, "foreign") == 0 {
 		org = g.organization()
 	}
-	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection", "webhook", "webhook", "refresh", "refresh", "refresh", "refresh"}).Draw(g.t, "kind") {
+	switch rapid.SampledFrom([]string{"issue", "issue", "issue", "revoke", "revoke", "app", "app", "edit", "rotate", "end", "end all", "delete", "org", "keys", "usage", "usage", "service", "service", "service", "user", "user", "user", "connection", "connection", "webhook", "webhook", "refresh", "refresh", "refresh", "refresh"}).Draw(g.t, "kind") {
 	case "issue":
 		return on(org, g.now, g.issues(app)...)
 	case "revoke":
@@ -180,6 +180,8 @@ func (g *generator) page() page {
 		return on(org, g.now, rapid.SampledFrom([]events.Data{
 			&events.ApplicationTokensRevoked{ID: app}, &events.ApplicationDisabled{ID: app}, &events.ApplicationEnabled{ID: app},
 		}).Draw(g.t, "end"))
+	case "end all":
+		return on(org, g.now, &events.OrganizationTokensRevoked{ID: org})
 	case "delete":
 		return on(org, g.now, &events.ApplicationDeleted{ID: app})
 	case "org":

@@ -69,6 +69,10 @@ func (m *model) event(p page, d events.Data) {
 			}
 			m.apps[d.ID] = a
 		}
+	case *events.OrganizationTokensRevoked:
+		if _, known := m.shut[d.ID]; known && d.ID == p.organization {
+			m.endAll(d.ID)
+		}
 	case *events.ApplicationDeleted:
 		if a := m.owned(p, d.ID); a != nil {
 			delete(m.apps, d.ID)

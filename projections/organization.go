@@ -20,8 +20,8 @@ type Organization struct {
 	Revision  events.Position   `json:"revision"` // guard of edits
 	// Disabled: nobody of it gets tokens until it is enabled again.
 	Disabled bool `json:"disabled,omitempty"`
-	// TokensEnded is the record that last disabled it: tokens issued at or
-	// before it are dead.
+	// TokensEnded is the record that last disabled it, or ended all of its tokens:
+	// those issued at or before it are dead.
 	TokensEnded events.Position `json:"tokensEnded,omitempty"`
 
 	routes *routes // of Scopes and Upstreams
@@ -90,6 +90,17 @@ func (p *Organizations) disable(at at, d *events.OrganizationDisabled) {
 	}
 	o := *old
 	o.Disabled, o.TokensEnded = true, at.position
+	p.byID[d.ID] = &o
+}
+
+// endTokens is a fact on that subject, too.
+func (p *Organizations) endTokens(at at, d *events.OrganizationTokensRevoked) {
+	old, ok := p.byID[d.ID]
+	if !ok || d.ID != at.organization {
+		return
+	}
+	o := *old
+	o.TokensEnded = at.position
 	p.byID[d.ID] = &o
 }
 

@@ -34,6 +34,7 @@ import (
 //	request       one each, JSON, by organization, oldest first
 //	webhook       one each, JSON
 //	ended         where each organization's last ending stands, JSON
+//	epoch         one each, JSON, in log order
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -56,6 +57,7 @@ const (
 	sectionRequest
 	sectionWebhook
 	sectionEnded
+	sectionEpoch
 	sectionEnd
 )
 
@@ -64,7 +66,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 7
+	schema = 8
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

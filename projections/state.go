@@ -32,6 +32,7 @@ type State struct {
 	Logins        *Logins
 	Keys          *Keys
 	Requests      *Requests
+	Epochs        *Epochs
 }
 
 // New returns the state before the first record.
@@ -49,6 +50,7 @@ func New() *State {
 		Logins:        newLogins(),
 		Keys:          newKeys(),
 		Requests:      newRequests(),
+		Epochs:        newEpochs(),
 	}
 }
 
@@ -119,6 +121,8 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.Organizations.setScopes(at, d)
 	case *events.UpstreamsSet:
 		s.Organizations.setUpstreams(at, d)
+	case *events.OrganizationTokensRevoked:
+		s.Organizations.endTokens(at, d)
 	case *events.ApplicationCreated:
 		s.Applications.create(at, d)
 	case *events.ApplicationUpdated:
@@ -204,6 +208,8 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.account(at, d)
 	case *events.RequestKeyed:
 		s.keyRequest(at, d)
+	case *events.LogRestored:
+		s.Epochs.start(at, d)
 	case *events.BeaconSent:
 	default:
 		return fmt.Errorf("projections: no fold for %s version %d", e.Type, e.Version)

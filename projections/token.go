@@ -83,7 +83,8 @@ func (s *State) Lookup(id events.TokenID, digest events.TokenDigest, now time.Ti
 
 // Liveness judges a token that State.Token, Lookup or TokensOf returned: it is
 // live if it has not expired at now and nothing in the log ended it, its
-// secret, its application, its user or its family of refresh tokens; or, of a
+// secret, its application, its user, its family of refresh tokens or all of its
+// organization; or, of a
 // service's token, its credential, its service or that one's authentication.
 func (s *State) Liveness(t Token, now time.Time) Liveness {
 	if now.Unix() >= t.ExpiresAt {

@@ -25,6 +25,7 @@ func idOf(d events.Data) string {
 // its kind and id; nil if there is none. The kind is the first word of the
 // types of its events.
 var things = map[string]func(s *projections.State, organization, id string) any{
+	"log":            func(s *projections.State, _, id string) any { return known(s.Epochs.Get(id)) },
 	"organization":   func(s *projections.State, _, id string) any { return known(s.Organizations.Get(id)) },
 	"application":    func(s *projections.State, _, id string) any { return known(s.Applications.Get(id)) },
 	"service":        func(s *projections.State, _, id string) any { return known(s.Services.Get(id)) },

@@ -143,7 +143,7 @@ func draw(t *rapid.T) *past {
 
 // steps are weighted by how often they stand here.
 var steps = strings.Fields("issue issue issue issue issue issue issue issue wait wait wait wait revoke revoke " +
-	"shut open open shut-app open-app open-app rotate overlap overlap overlap end disable enable delete begin begin begin present present present present end-family")
+	"shut open open shut-app open-app open-app rotate overlap overlap overlap end end-all disable enable delete begin begin begin present present present present end-family")
 
 func (p *past) step(kind string) {
 	id := someApplication.Draw(p.t, "application")
@@ -181,6 +181,8 @@ func (p *past) step(kind string) {
 		p.add(&events.OrganizationDisabled{ID: "acme"})
 	case "open":
 		p.add(&events.OrganizationEnabled{ID: "acme"})
+	case "end-all":
+		p.add(&events.OrganizationTokensRevoked{ID: "acme", Reason: "test"})
 	case "disable":
 		p.add(&events.UserDisabled{ID: "u1"})
 	case "enable":

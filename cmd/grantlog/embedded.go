@@ -31,6 +31,7 @@ type embeddedNATS struct {
 	user     string // of connect, where there is a listener
 	password string
 	member   *membership // nil: a single server
+	unsynced bool        // whoever started it syncs the files, once it has stopped
 
 	alarm chan struct{} // the server logged an error
 	done  chan struct{}
@@ -51,10 +52,12 @@ func startEmbedded(dir string, listen address, log *slog.Logger) (*embeddedNATS,
 // startMember is startEmbedded for a member of a cluster, which opens one port
 // more, to the other members. It does not wait for them.
 func startMember(dir string, listen address, m *membership, log *slog.Logger) (*embeddedNATS, error) {
-	e := &embeddedNATS{
-		dir: dir, log: log, user: "grantlog", password: rand.Text(), member: m, listen: listen,
-		alarm: make(chan struct{}, 1), done: make(chan struct{}),
-	}
+	return (&embeddedNATS{dir: dir, log: log, member: m, listen: listen}).start()
+}
+
+func (e *embeddedNATS) start() (*embeddedNATS, error) {
+	e.user, e.password = "grantlog", rand.Text()
+	e.alarm, e.done = make(chan struct{}, 1), make(chan struct{})
 	if err := e.launch(); err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func (e *embeddedNATS) options() (*server.Options, error) {
 		ServerName:             "grantlog",
 		JetStream:              true,
 		StoreDir:               e.dir,
-		SyncAlways:             true,
+		SyncAlways:             !e.unsynced,
 		JetStreamMaxStore:      maxStore,
 		DontListen:             e.listen == "",
 		NoSigs:                 true,

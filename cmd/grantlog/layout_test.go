@@ -62,7 +62,7 @@ var layout = []struct {
 	{"handlers/asof", []string{"events", "events/journal", "handlers/oauth", "handlers/page", "projections", "projections/follow", "replay"}, "endpoints read the past as they read the present"},
 	{"handlers", []string{"*"}, "the wiring"},
 	{"replay", []string{"events", "events/journal", "events/tree", "projections", "projections/follow"}, "reads history, writes nothing"},
-	{"replay/backup", []string{"events", "events/erasable", "events/journal", "events/seal"}, "a log as one file, read as a log"},
+	{"replay/backup", []string{"events", "events/erasable", "events/journal", "events/seal", "events/tree"}, "a log as one file, read as a log"},
 	{"cmd/grantlog", []string{"*"}, "main"},
 }
 

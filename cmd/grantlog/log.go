@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 )
 
@@ -31,23 +32,53 @@ func openJournal(ctx context.Context, s *site, replica string, copies int, log *
 
 // openLog opens a log to read it. done gives back what it holds.
 func openLog(ctx context.Context, c *logSettings, g *general, p process) (j *journal.Journal, done func() error, err error) {
+	r, err := openReading(ctx, c, g, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.journal, r.Close, nil
+}
+
+// reading is a log that is open to be read.
+type reading struct {
+	*site
+	journal *journal.Journal
+	copies  int
+	log     *slog.Logger
+}
+
+func openReading(ctx context.Context, c *logSettings, g *general, p process) (*reading, error) {
 	if err := c.check(); err != nil {
-		return nil, nil, &usageError{err}
+		return nil, &usageError{err}
 	}
 	log := newLogger(p.Stderr, g.LogLevel, g.LogFormat)
 	s, err := openToRead(c, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	copies, err := copiesOf(ctx, s)
-	if err == nil {
-		j, err = openJournal(ctx, s, events.NewID("r_"), copies, log)
+	r := &reading{site: s, log: log}
+	if r.copies, err = copiesOf(ctx, s); err == nil {
+		r.journal, err = openJournal(ctx, s, events.NewID("r_"), r.copies, log)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
-	return j, func() error { return errors.Join(closeJournal(j), s.Close()) }, nil
+	return r, nil
 }
+
+// erasable opens what stands beside the log; nil if nothing does.
+func (r *reading) erasable(ctx context.Context) (*erasable.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	store, err := erasable.Open(ctx, erasable.Config{Conn: r.Conn, Replicas: r.copies, Logger: r.log, Existing: true})
+	if errors.Is(err, erasable.ErrNotFound) {
+		return nil, nil
+	}
+	return store, err
+}
+
+// Close gives back what is held.
+func (r *reading) Close() error { return errors.Join(closeJournal(r.journal), r.site.Close()) }
 
 // copiesOf returns how many copies the existing log has. Without it, reading
 // from the wrong place would make an empty log there.

@@ -23,51 +23,55 @@ type history struct {
 // openHistory opens a log at rest or on NATS. Before it touches a directory it
 // makes sure that a log and its key are there.
 func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func() error, error) {
-	atRest := len(c.Log.NATS) == 0
-	if atRest && c.Log.Data != "" {
-		if found, _ := filepath.Glob(filepath.Join(storeDir(c.Log.Data), "*", "streams", journal.StreamName)); len(found) == 0 {
-			return nil, nil, &usageError{fmt.Errorf("there is no log in %s", c.Log.Data)}
-		}
-		if _, err := loadMaster(&c.Log); err != nil {
-			return nil, nil, err
-		}
-	}
-	read := p
-	if atRest && slog.Level(c.General.LogLevel) > slog.LevelDebug {
-		read.Stderr = io.Discard // what goes wrong is told at the end, once
-	}
-	j, done, err := openLog(ctx, &c.Log, &c.General, read)
-	var inUse *inUseError
-	if errors.As(err, &inUse) && inUse.URL != "" {
-		err = fmt.Errorf("%w (replay --url %s --admin-file %s)", err, inUse.URL, filepath.Join(inUse.Dir, "admin.json"))
-	}
+	r, err := openQuietly(ctx, &c.Log, &c.General, p, "replay")
 	if err != nil {
 		return nil, nil, err
 	}
-	h := &history{log: j, bar: newProgressBar(p.Stderr)}
-	if atRest {
-		if err := c.checkEnd(ctx, j); err != nil {
-			return nil, done, err
-		}
-		if !c.FromStart && !c.StateHash {
-			h.past, err = c.openPast(newLogger(read.Stderr, c.General.LogLevel, c.General.LogFormat))
-		}
+	h := &history{log: r.journal, bar: newProgressBar(p.Stderr)}
+	if len(c.Log.NATS) == 0 && !c.FromStart && !c.StateHash {
+		h.past, err = follow.ReadHistory(c.Log.stateDir(), r.Master.Derive(follow.KeyPurpose), r.log)
 	}
-	return h, done, err
+	return h, r.Close, err
 }
 
-// openPast lists the states that the directory's server kept.
-func (c *replayCmd) openPast(log *slog.Logger) (*follow.History, error) {
-	master, err := loadMaster(&c.Log)
-	if err != nil {
-		return nil, err
+// openQuietly opens a log to read it for a command, in whose name a running
+// server's directory is refused. A log at rest must be as long as a server knew
+// it.
+func openQuietly(ctx context.Context, c *logSettings, g *general, p process, command string) (*reading, error) {
+	atRest := len(c.NATS) == 0
+	if atRest && c.Data != "" {
+		if !holdsLog(c.Data) {
+			return nil, &usageError{fmt.Errorf("there is no log in %s", c.Data)}
+		}
+		if _, err := loadMaster(c); err != nil {
+			return nil, err
+		}
 	}
-	return follow.ReadHistory(c.Log.stateDir(), master.Derive(follow.KeyPurpose), log)
+	if atRest && slog.Level(g.LogLevel) > slog.LevelDebug {
+		p.Stderr = io.Discard // what goes wrong is told at the end, once
+	}
+	r, err := openReading(ctx, c, g, p)
+	var inUse *inUseError
+	if errors.As(err, &inUse) && inUse.URL != "" {
+		err = fmt.Errorf("%w (%s --url %s --admin-file %s)", err, command, inUse.URL, filepath.Join(inUse.Dir, "admin.json"))
+	}
+	if err == nil && atRest {
+		if err = checkEnd(ctx, c, r.journal); err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}
+	return r, err
+}
+
+// holdsLog reports whether a data directory has the log of an embedded NATS.
+func holdsLog(data string) bool {
+	found, _ := filepath.Glob(filepath.Join(storeDir(data), "*", "streams", journal.StreamName))
+	return len(found) > 0
 }
 
 // checkEnd refuses a log that lacks records which a server had applied.
-func (c *replayCmd) checkEnd(ctx context.Context, j *journal.Journal) error {
-	known, err := follow.Watermark(c.Log.stateDir())
+func checkEnd(ctx context.Context, c *logSettings, j *journal.Journal) error {
+	known, err := follow.Watermark(c.stateDir())
 	if err != nil {
 		return err
 	}

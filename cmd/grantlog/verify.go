@@ -25,6 +25,7 @@ type verifyCmd struct {
 	Save        string   `argv:"" placeholder:"FILE" help:"Keep the checkpoint of the verified log in this file. One that is there already is a --checkpoint, and replaced only if it still holds."`
 	VerifierKey string   `argv:"" placeholder:"KEY" help:"What checkpoints are verified with, as it was kept. (default: the log's own)"`
 	NoState     bool     `argv:"" help:"Leave out the events and the state, which are most of the work: records, chain and tree only."`
+	Backup      string   `argv:"" placeholder:"FILE" help:"Verify a backup instead, with the master key that it was made under."`
 	ProofOnly   bool     `argv:"" help:"With --url: read no records; ask for a proof that the log only grew since the checkpoints. Needs events:read only."`
 }
 
@@ -54,6 +55,9 @@ type evidence struct {
 func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 	if err := c.check(); err != nil {
 		return &usageError{err}
+	}
+	if c.Backup != "" {
+		return c.verifyBackup(ctx, p)
 	}
 	kept, err := c.readCheckpoints()
 	if err != nil {
@@ -100,6 +104,8 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 // check finds contradictions between flags.
 func (c *verifyCmd) check() error {
 	switch {
+	case c.Backup != "" && (c.URL != "" || c.Save != "" || len(c.Checkpoint) > 0):
+		return errors.New("--backup is verified against its own manifest: it does not go with --url, --checkpoint or --save")
 	case c.ProofOnly && c.URL == "":
 		return errors.New("--proof-only is for --url: a log that is at hand is read")
 	case c.ProofOnly && len(c.Checkpoint) == 0 && c.Save == "":
@@ -127,6 +133,29 @@ func (c *verifyCmd) verify(ctx context.Context, p process, e *evidence, kept []k
 		return report, compareState(ctx, e, report)
 	}
 	return report, c.firstBad(ctx, e, report, err)
+}
+
+// verifyBackup reads a backup as a log is read.
+func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
+	if err := c.Log.check(); err != nil {
+		return &usageError{err}
+	}
+	o, err := openBackup(&c.Log, c.Backup, "")
+	if err != nil {
+		return backupError(err)
+	}
+	defer func() { err = errors.Join(err, o.close()) }()
+	report, err := replay.Verify(ctx, o.log, replay.Options{Kept: o.kept(), Progress: newProgressBar(p.Stderr).at})
+	if err == nil {
+		err = o.checkEntries()
+	}
+	if err != nil {
+		return backupError(err)
+	}
+	if err := printManifest(p.Stdout, o.log.Manifest()); err != nil || report.Position == 0 {
+		return err
+	}
+	return printReport(p.Stdout, report)
 }
 
 func printReport(w io.Writer, r replay.Report) error {

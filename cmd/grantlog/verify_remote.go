@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,8 @@ var errServer = errors.New("the server does not answer")
 // It is a replay.Log.
 type servedLog struct {
 	*asked
-	head tree.Head
+	head  tree.Head
+	shown string // Consistency-Token of the checkpoint; empty: none was given yet
 }
 
 // openServed asks a server for its key and its checkpoint.
@@ -147,12 +149,15 @@ func (s *servedLog) open(ctx context.Context, path string, query url.Values) (io
 			return nil, err
 		}
 		req.Header.Set("Authorization", "Bearer "+s.token)
-		req.Header.Set("Consistency-Token", events.Position(s.head.Size).ConsistencyToken())
+		if s.shown != "" {
+			req.Header.Set("Consistency-Token", s.shown)
+		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errServer, err)
 		}
 		if err = refusal(resp); err == nil {
+			s.shown = cmp.Or(resp.Header.Get("Consistency-Token"), s.shown)
 			return resp.Body, nil
 		}
 		resp.Body.Close()

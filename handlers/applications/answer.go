@@ -69,6 +69,6 @@ func list(values []string) []string { return append([]string{}, values...) }
 func answer(c echo.Context, status int, app *projections.Application, secret string, now time.Time) error {
 	body := answerOf(app, now)
 	body.ClientSecret = secret
-	c.Response().Header().Set("ETag", consistency.ETag(app.Revision))
+	c.Response().Header().Set("ETag", consistency.ETag(c, app.Revision))
 	return manage.JSON(c, status, body)
 }

@@ -135,7 +135,7 @@ func (e *Endpoint) update(c echo.Context) error {
 	if in.Public != nil {
 		return oauth.Invalid("public is chosen at creation and cannot be changed")
 	}
-	id, expected := c.Param("id"), consistency.IfMatch(c.Request())
+	id, expected := c.Param("id"), consistency.IfMatch(c)
 	if in.edits() {
 		err := e.act(c, r, id, func(s *projections.State, target command.Target, _ time.Time) (command.Decision, error) {
 			return command.UpdateApplication(s, target, expected, in.chosen())

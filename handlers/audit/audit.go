@@ -35,6 +35,8 @@ type Config struct {
 	// Position is the last record that this replica shows; WaitFor waits for one.
 	Position func() events.Position
 	WaitFor  func(ctx context.Context, position events.Position) error
+	// Epoch tells the epoch of a position; see sse.Epochs.
+	Epoch func(events.Position) string
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
 	// Fresh fails while this replica may not answer: a heartbeat would be a
@@ -215,7 +217,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if f.backward {
 		return oauth.Invalid("A stream is in log order")
 	}
-	place, err := sse.Start(c, e.Position())
+	place, err := sse.Start(c, e.Position(), e.Epoch)
 	if err != nil {
 		return err
 	}
@@ -239,7 +241,7 @@ func (e *Endpoint) feed(ctx context.Context, s *sse.Stream, caller authn.Caller,
 			continue
 		}
 		if e.Read(ctx, journal.Cursor{Position: start(place)}, now, func(r *journal.Record) error {
-			return sendRecord(s, f, place, r)
+			return e.sendRecord(s, f, place, r)
 		}) != nil {
 			return
 		}
@@ -267,13 +269,13 @@ func (e *Endpoint) rest(ctx context.Context, s *sse.Stream, position events.Posi
 	}
 }
 
-func sendRecord(s *sse.Stream, f filter, place sse.Place, r *journal.Record) error {
+func (e *Endpoint) sendRecord(s *sse.Stream, f filter, place sse.Place, r *journal.Record) error {
 	matches, err := match(r, f, place.After)
 	if err != nil {
 		return err
 	}
 	for i, m := range matches {
-		at := sse.Place{Position: m.Position, Ordinal: m.ordinal}
+		at := sse.Place{Position: m.Position, Ordinal: m.ordinal, Epoch: e.Epoch(m.Position)}
 		if i+1 == len(matches) {
 			at.Ordinal = sse.Whole
 		}

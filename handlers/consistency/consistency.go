@@ -6,6 +6,7 @@ package consistency
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,11 +25,30 @@ const patience = time.Second
 type Follower interface {
 	WaitFor(ctx context.Context, position events.Position) error
 	Fresh() error
+	// Epoch is the epoch that a position belongs to; see projections.Epochs.
+	Epoch(position events.Position) string
 }
+
+// errLost is a token of a log that does not exist any more: what it stands for
+// may never have happened.
+var errLost = oauth.Invalid("The Consistency-Token is from before the log was restored from a backup; read again without it")
+
+// followerKey is where a request's context has the Follower, if the log was
+// ever restored.
+const followerKey = "grantlog.follower"
 
 // Set names the position of a write in its answer.
 func Set(c echo.Context, position events.Position) {
-	c.Response().Header().Set(Header, position.ConsistencyToken())
+	c.Response().Header().Set(Header, markOf(c, position).ConsistencyToken())
+}
+
+// markOf names a position as clients are told it.
+func markOf(c echo.Context, position events.Position) events.Mark {
+	mark := events.Mark{Position: position}
+	if f, ok := c.Get(followerKey).(Follower); ok {
+		mark.Epoch = f.Epoch(position)
+	}
+	return mark
 }
 
 // Middleware lets a request through once this replica is fresh and shows the
@@ -38,6 +58,9 @@ func Middleware(f Follower) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			if err := f.Fresh(); err != nil {
 				return err
+			}
+			if f.Epoch(math.MaxUint64) != "" {
+				c.Set(followerKey, f)
 			}
 			if tokens := c.Request().Header[Header]; len(tokens) > 0 {
 				if err := wait(c.Request().Context(), f, tokens); err != nil {
@@ -57,11 +80,16 @@ func wait(ctx context.Context, f Follower, tokens []string) error {
 		if token == "" {
 			continue
 		}
-		position, err := events.ParseConsistencyToken(token)
+		mark, err := events.ParseConsistencyToken(token)
 		if err != nil {
 			return oauth.Invalid("The Consistency-Token is malformed")
 		}
-		latest = max(latest, position)
+		// A replica that is fresh knows every epoch: no log is restored under a
+		// running server.
+		if mark.Epoch != f.Epoch(mark.Position) {
+			return errLost
+		}
+		latest = max(latest, mark.Position)
 	}
 	if latest == 0 {
 		return nil

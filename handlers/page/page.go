@@ -39,7 +39,12 @@ const (
 var errCursor = oauth.Invalid("The cursor is not one that this list gave")
 
 // Cursors makes and reads cursors. It is safe for concurrent use.
-type Cursors struct{ key []byte }
+type Cursors struct {
+	key []byte
+	// Epoch, if set, is that of the log: a cursor from before the log was
+	// restored from a backup may lead to a place that is another's now.
+	Epoch func() string
+}
 
 // New returns Cursors under a key derived for Purpose.
 func New(key []byte) *Cursors { return &Cursors{key: key} }
@@ -95,6 +100,11 @@ func (c *Cursors) open(cursor string, list []string) ([]byte, error) {
 func (c *Cursors) mac(body []byte, list []string) []byte {
 	mac := hmac.New(sha256.New, c.key)
 	var length [8]byte
+	if c.Epoch != nil {
+		if epoch := c.Epoch(); epoch != "" {
+			list = append([]string{"epoch", epoch}, list...)
+		}
+	}
 	for _, name := range list {
 		binary.BigEndian.PutUint64(length[:], uint64(len(name)))
 		mac.Write(length[:])

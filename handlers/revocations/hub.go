@@ -32,16 +32,17 @@ type Hub struct {
 	floor events.Position // endings after this position are all in the ring
 	known bool            // whether floor is
 	more  chan struct{}   // closed with the next ending
+	epoch sse.Epochs
 }
 
-func newHub() *Hub { return &Hub{more: make(chan struct{})} }
+func newHub(epoch sse.Epochs) *Hub { return &Hub{more: make(chan struct{}), epoch: epoch} }
 
 // Applied takes the endings of a record that became visible. Records come in
 // log order.
 func (h *Hub) Applied(r *journal.Record) {
 	var endings []*told
 	if strings.HasPrefix(r.Subject, events.RevocationsSubject("")) {
-		endings = endingsOf(r)
+		endings = endingsOf(r, h.epoch)
 	}
 	h.take(r.Position, endings)
 }
@@ -102,11 +103,11 @@ func (h *Hub) keeps(place sse.Place, now events.Position) bool {
 }
 
 // endingsOf reads the endings of a record.
-func endingsOf(r *journal.Record) (endings []*told) {
+func endingsOf(r *journal.Record, epoch sse.Epochs) (endings []*told) {
 	ordinal := 0
 	for e, err := range r.Events() {
 		if err != nil {
-			return tell(endings) // the follower, which reads the same page, stops on it
+			return tell(endings, epoch) // the follower, which reads the same page, stops on it
 		}
 		if ending, ok := projections.EndingOf(r.Position, ordinal, e); ok {
 			ending.Organization = strings.Clone(ending.Organization) // it is the decoder's
@@ -114,14 +115,14 @@ func endingsOf(r *journal.Record) (endings []*told) {
 		}
 		ordinal++
 	}
-	return tell(endings)
+	return tell(endings, epoch)
 }
 
 // tell completes the endings of one record. They are of one organization, so
 // the last of them is the last for every listener.
-func tell(endings []*told) []*told {
+func tell(endings []*told, epoch sse.Epochs) []*told {
 	for i, e := range endings {
-		e.after = sse.Place{Position: e.Position, Ordinal: e.Ordinal}
+		e.after = sse.Place{Position: e.Position, Ordinal: e.Ordinal, Epoch: epoch(e.Position)}
 		if i == len(endings)-1 {
 			e.after.Ordinal = sse.Whole
 		}

@@ -11,7 +11,7 @@ import (
 // filled returns a hub that was told of n endings, one per record, of two
 // organizations in turn, from position first on.
 func filled(first events.Position, n int) *Hub {
-	h := newHub()
+	h := newHub(one)
 	for i := range n {
 		at := first + events.Position(i)
 		h.take(at, ended(projections.Ending{Position: at, Organization: []string{"acme", "globex"}[i%2]}))
@@ -24,8 +24,11 @@ func ended(all ...projections.Ending) (endings []*told) {
 	for _, e := range all {
 		endings = append(endings, &told{Ending: e})
 	}
-	return tell(endings)
+	return tell(endings, one)
 }
+
+// one is the epoch of a log that was never restored.
+func one(events.Position) string { return "" }
 
 func whole(p events.Position) sse.Place { return sse.Place{Position: p, Ordinal: sse.Whole} }
 
@@ -63,7 +66,7 @@ func TestHubGivesWhatFollows(t *testing.T) {
 
 // A record is never cut, whatever the limit.
 func TestHubGivesWholeRecords(t *testing.T) {
-	h := newHub()
+	h := newHub(one)
 	h.take(5, ended(projections.Ending{Position: 5}, projections.Ending{Position: 5, Ordinal: 1}, projections.Ending{Position: 5, Ordinal: 2}))
 	h.take(6, ended(projections.Ending{Position: 6}))
 	if found, _, _ := h.after(whole(4), 6, "", 1); len(found) != 3 {
@@ -91,7 +94,7 @@ func TestHubForgetsTheOldest(t *testing.T) {
 
 // A hub that was told of nothing yet knows nothing of what was before.
 func TestHubBeforeTheFirstRecord(t *testing.T) {
-	h := newHub()
+	h := newHub(one)
 	if _, _, ok := h.after(whole(6), 7, "", 1); ok {
 		t.Error("it claims to know what stands at 7")
 	}

@@ -35,6 +35,8 @@ type Config struct {
 	Authn *authn.Authenticator
 	// Position is the last record that this replica shows.
 	Position func() events.Position
+	// Epoch tells the epoch of a position; see sse.Epochs.
+	Epoch func(events.Position) string
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
 	// Fresh fails while this replica may not answer: a heartbeat would be a
@@ -57,7 +59,7 @@ type Endpoint struct {
 }
 
 // New returns the endpoint. Its Hub must be told of every applied record.
-func New(cfg Config) *Endpoint { return &Endpoint{Config: cfg, hub: newHub()} }
+func New(cfg Config) *Endpoint { return &Endpoint{Config: cfg, hub: newHub(cfg.Epoch)} }
 
 // Hub takes what the follower applied.
 func (e *Endpoint) Hub() *Hub { return e.hub }
@@ -69,10 +71,12 @@ func (e *Endpoint) Mount(g *echo.Group) {
 	g.GET("/oauth/revocations/stream", e.stream, may)
 }
 
-// polled is the answer of a poll. Position is what to ask after next.
+// polled is the answer of a poll. Next is what to ask after next: Position or,
+// where the log was restored from a backup before it, that with its epoch.
 type polled struct {
 	Revocations []projections.Ending `json:"revocations"`
 	Position    events.Position      `json:"position"`
+	Next        string               `json:"next"`
 }
 
 func (e *Endpoint) poll(c echo.Context) error {
@@ -86,7 +90,7 @@ func (e *Endpoint) poll(c echo.Context) error {
 	}
 	place := sse.Place{Ordinal: sse.Whole}
 	if after := c.QueryParam("after"); after != "" {
-		if place, err = sse.ParsePlace(after); err != nil {
+		if place, err = sse.Find(after, e.Epoch); err != nil {
 			return err
 		}
 	}
@@ -102,6 +106,7 @@ func (e *Endpoint) poll(c echo.Context) error {
 	case n >= limit || found[n-1].Position > now:
 		answer.Position = found[n-1].Position // there may be more behind it
 	}
+	answer.Next = sse.Place{Position: answer.Position, Ordinal: sse.Whole, Epoch: e.Epoch(answer.Position)}.String()
 	return c.JSON(http.StatusOK, answer)
 }
 
@@ -134,7 +139,7 @@ func (e *Endpoint) fromLog(ctx context.Context, place sse.Place, to events.Posit
 		from-- // the rest of the place's own record
 	}
 	err = e.Read(ctx, journal.Cursor{Position: from}, to, func(r *journal.Record) error {
-		for _, ending := range endingsOf(r) {
+		for _, ending := range endingsOf(r, e.Epoch) {
 			if place.After(ending.Position, ending.Ordinal) && (organization == "" || organization == ending.Organization) {
 				found = append(found, ending)
 			}
@@ -155,7 +160,7 @@ func (e *Endpoint) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	place, err := sse.Start(c, e.Position())
+	place, err := sse.Start(c, e.Position(), e.Epoch)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,8 @@ func newReplica(t testing.TB, config revocations.Config) *replica {
 		View: r.View, CatchUp: r.CatchUp, Hash: credential.NewHasher(nil).Digest, Now: time.Now,
 		Verify: func(string) ([]byte, error) { return nil, errors.New("only tokens of the log count here") },
 	})
-	config.Position, config.Read, config.Fresh = r.Follower.Position, r.Journal.Read, r.Follower.Fresh
+	config.Position, config.Epoch = r.Follower.Position, r.Follower.Epoch
+	config.Read, config.Fresh = r.Journal.Read, r.Follower.Fresh
 	stopping := make(chan struct{})
 	config.Stopping = stopping
 	endpoint := revocations.New(config)

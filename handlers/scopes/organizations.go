@@ -54,7 +54,7 @@ func (e *Endpoint) putOrganization(c echo.Context) error {
 	if err := body.Decode(c.Request(), &in); err != nil {
 		return err
 	}
-	id, expected := c.Param("id"), consistency.IfMatch(c.Request())
+	id, expected := c.Param("id"), consistency.IfMatch(c)
 	caller := authn.From(c).Organization()
 	if in.Disabled != nil { // nothing is written of what is refused in part
 		var err error

@@ -64,7 +64,7 @@ func (e *Endpoint) put(c echo.Context) error {
 	if in.Scopes == nil {
 		return oauth.Invalid("scopes is required")
 	}
-	organization, expected := authn.Home(c, reach), consistency.IfMatch(c.Request())
+	organization, expected := authn.Home(c, reach), consistency.IfMatch(c)
 	err = manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		return command.SetScopes(s, organization, expected, in.Scopes)
 	})
@@ -93,7 +93,7 @@ func (e *Endpoint) find(id string) (o *projections.Organization, err error) {
 
 func show(c echo.Context, o *projections.Organization, answer any) error {
 	h := c.Response().Header()
-	h.Set("ETag", consistency.ETag(o.Revision))
+	h.Set("ETag", consistency.ETag(c, o.Revision))
 	h.Set("Cache-Control", "no-store")
 	return c.JSON(http.StatusOK, answer)
 }

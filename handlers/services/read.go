@@ -49,7 +49,7 @@ func (e *Endpoint) show(c echo.Context, status int, organization, uuid string) e
 }
 
 func answer(c echo.Context, status int, s *projections.Service) error {
-	c.Response().Header().Set("ETag", consistency.ETag(s.Changed))
+	c.Response().Header().Set("ETag", consistency.ETag(c, s.Changed))
 	return manage.JSON(c, status, answerOf(s))
 }
 

@@ -106,7 +106,7 @@ func (e *Endpoint) update(c echo.Context) error {
 	if in.UUID != nil && *in.UUID != c.Param("uuid") {
 		return oauth.Invalid("uuid is chosen at creation and cannot be changed")
 	}
-	expected := consistency.IfMatch(c.Request())
+	expected := consistency.IfMatch(c)
 	err = e.act(c, organization, func(s *projections.State, target command.Target) (command.Decision, error) {
 		return command.UpdateService(s, target, expected, in.chosen())
 	})

@@ -28,7 +28,12 @@ type Place struct {
 	Position events.Position
 	// Ordinal of the event in its record; Whole: the record's last.
 	Ordinal int
+	// Epoch of the position; empty in a log that was not restored before it.
+	Epoch string
 }
+
+// Epochs tells the epoch that a position belongs to; see projections.Epochs.
+type Epochs func(events.Position) string
 
 // Whole is the ordinal of a place after all events of its record.
 const Whole = -1
@@ -41,25 +46,49 @@ func (p Place) After(position events.Position, ordinal int) bool {
 	return p.Ordinal != Whole && ordinal > p.Ordinal
 }
 
+// epochMark stands before the epoch in an id.
+const epochMark = "~"
+
 // String is the id of a place: the position or, amid a record,
-// "position.ordinal".
+// "position.ordinal"; behind a restoration of the log with its epoch, as
+// "position~epoch".
 func (p Place) String() string {
 	id := strconv.FormatUint(uint64(p.Position), 10)
 	if p.Ordinal != Whole {
 		id += "." + strconv.Itoa(p.Ordinal)
 	}
+	if p.Epoch != "" {
+		id += epochMark + p.Epoch
+	}
 	return id
 }
 
-// ParsePlace reads what String wrote.
-func ParsePlace(s string) (Place, error) {
+var (
+	errLost = oauth.Invalid("That place is in a log that was lost when a backup was restored; start again without it, and ask anew about what you know")
+	errTwo  = oauth.Invalid("The log was restored from a backup before that position, so it is named with its epoch, as in the ids of the stream")
+)
+
+// Find reads what String wrote and checks that it is a place of this log.
+func Find(s string, epochs Epochs) (Place, error) {
+	p, err := parsePlace(s)
+	switch {
+	case err != nil || p.Epoch == epochs(p.Position):
+		return p, err
+	case p.Epoch == "":
+		return Place{}, errTwo
+	}
+	return Place{}, errLost
+}
+
+func parsePlace(s string) (Place, error) {
+	s, epoch, later := strings.Cut(s, epochMark)
 	position, ordinal, amid := strings.Cut(s, ".")
-	p := Place{Ordinal: Whole}
+	p := Place{Ordinal: Whole, Epoch: epoch}
 	n, err := strconv.ParseUint(position, 10, 64)
 	if err == nil && amid {
 		p.Ordinal, err = strconv.Atoi(ordinal)
 	}
-	if err != nil || amid && p.Ordinal < 0 {
+	if err != nil || amid && p.Ordinal < 0 || later && !events.IsEpoch(epoch) {
 		return Place{}, oauth.Invalid("That is not a position of the log")
 	}
 	p.Position = events.Position(n)
@@ -68,14 +97,14 @@ func ParsePlace(s string) (Place, error) {
 
 // Start reads where a listener wants to start: after its Last-Event-ID, else
 // after the query parameter "after", else after now.
-func Start(c echo.Context, now events.Position) (Place, error) {
+func Start(c echo.Context, now events.Position, epochs Epochs) (Place, error) {
 	if id := c.Request().Header.Get("Last-Event-ID"); id != "" {
-		return ParsePlace(id)
+		return Find(id, epochs)
 	}
 	if c.QueryParams().Has("after") {
-		return ParsePlace(c.QueryParam("after"))
+		return Find(c.QueryParam("after"), epochs)
 	}
-	return Place{Position: now, Ordinal: Whole}, nil
+	return Place{Position: now, Ordinal: Whole, Epoch: epochs(now)}, nil
 }
 
 // Stream is an open answer.

@@ -18,6 +18,7 @@ import (
 	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
+	consistent "github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/projections/notary"
 )
 
@@ -64,6 +65,8 @@ func (e *Endpoint) checkpoint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	// What proofs of it are asked with: a replica that does not show it waits.
+	consistent.Set(c, events.Position(head.Size))
 	return c.Blob(http.StatusOK, plainText, text)
 }
 

@@ -107,7 +107,7 @@ func (e *Endpoint) show(c echo.Context, status int, view func(func(*projections.
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", consistency.ETag(u.Revision))
+	c.Response().Header().Set("ETag", consistency.ETag(c, u.Revision))
 	return manage.JSON(c, status, answerOf(u, email))
 }
 

@@ -112,7 +112,7 @@ func (e *Endpoint) update(c echo.Context) error {
 		return err
 	}
 	at, err := e.Office.Update(c.Request().Context(), metaOf(c), u, enroll.Change{
-		Email: in.Email, Role: in.Role, SiteID: in.SiteID, Expected: consistency.IfMatch(c.Request()),
+		Email: in.Email, Role: in.Role, SiteID: in.SiteID, Expected: consistency.IfMatch(c),
 	})
 	if err := e.note(c, at, err); err != nil {
 		return err

@@ -34,12 +34,25 @@ type claims struct {
 
 func audienceOf(w *projections.Webhook) string { return cmp.Or(w.Audience, w.URL) }
 
+// setID names what is pushed of an ending: by its place, and by its epoch where
+// the log was restored from a backup before it. Its position was given before
+// then, and the receiver may have acknowledged that ending.
+func (e *Endpoint) setID(w *projections.Webhook, ending projections.Ending) (id string) {
+	id = fmt.Sprintf("%s.%d.%d", w.ID, ending.Position, ending.Ordinal)
+	e.Emit.View(func(s *projections.State) {
+		if epoch := s.Epochs.At(ending.Position); epoch != "" {
+			id += "." + epoch
+		}
+	})
+	return id
+}
+
 // token makes what is pushed of an ending. It has the same jti however often
 // and by whomever it is pushed.
 func (e *Endpoint) token(w *projections.Webhook, ending projections.Ending, now time.Time) (string, error) {
 	body, err := json.Marshal(claims{
 		Issuer: e.Issuer, Audience: audienceOf(w), IssuedAt: now.Unix(),
-		ID:       fmt.Sprintf("%s.%d.%d", w.ID, ending.Position, ending.Ordinal),
+		ID:       e.setID(w, ending),
 		Happened: ending.Time.Unix(), Events: map[string]projections.Ending{revocationEvent: ending},
 	})
 	if err != nil {

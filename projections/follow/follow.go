@@ -266,6 +266,13 @@ func (f *Follower) View(fn func(*projections.State)) {
 	fn(f.state)
 }
 
+// Epoch is the id of the epoch that a position belongs to, whether it is
+// visible yet or not; see projections.Epochs.
+func (f *Follower) Epoch(position events.Position) (id string) {
+	f.View(func(s *projections.State) { id = s.Epochs.At(position) })
+	return id
+}
+
 // Position is that of the last record that View shows.
 func (f *Follower) Position() events.Position { return f.applied.Load().Position }
 

@@ -20,13 +20,13 @@ type introspector struct{ cfg Config }
 
 func newIntrospector(cfg Config) *introspector { return &introspector{cfg} }
 
-// token asks whether a token counts, at a position or later: the issuer's
-// answer is never older than what this server has heard already.
-func (i *introspector) token(ctx context.Context, token string, position events.Position) error {
+// token asks whether a token counts, at a mark or later: the issuer's answer is
+// never older than what this server has heard already.
+func (i *introspector) token(ctx context.Context, token string, heard events.Mark) error {
 	var answer struct {
 		Active bool `json:"active"`
 	}
-	header := http.Header{"Consistency-Token": {position.ConsistencyToken()}}
+	header := http.Header{"Consistency-Token": {heard.ConsistencyToken()}}
 	err := i.cfg.post(ctx, "/oauth/introspect", url.Values{"token": {token}}, header, &answer)
 	switch {
 	case err != nil:

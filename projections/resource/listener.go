@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -69,6 +70,11 @@ func (l *listener) listen(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusBadRequest && l.id != "" {
+		l.id = ""
+		l.view.restart()
+		return errors.New("the issuer does not know the place where the feed broke off")
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the feed answers %s", resp.Status)
 	}
@@ -90,13 +96,14 @@ func (l *listener) listen(ctx context.Context) error {
 func (l *listener) line(line string) error {
 	switch name, value, _ := strings.Cut(line, ": "); name {
 	case "id":
-		position, _, _ := strings.Cut(value, ".")
+		place, epoch, _ := strings.Cut(value, "~")
+		position, _, _ := strings.Cut(place, ".")
 		n, err := strconv.ParseUint(position, 10, 64)
 		if err != nil {
 			return fmt.Errorf("an id that is not a position: %w", err)
 		}
 		l.next = value
-		l.view.begin(events.Position(n))
+		l.view.begin(events.Mark{Position: events.Position(n), Epoch: epoch})
 	case "data":
 		var e projections.Ending
 		if err := json.Unmarshal([]byte(value), &e); err != nil {

@@ -185,7 +185,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 		if v.cfg.WhenStale == Deny {
 			return nil, ErrUnavailable
 		}
-		return claims, v.ask.token(ctx, token, v.view.position())
+		return claims, v.ask.token(ctx, token, v.view.mark())
 	}
 	switch v.view.judge(claims, now) {
 	case revoked:
@@ -199,13 +199,13 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 // settle asks the issuer about a token that the view cannot judge, and
 // remembers that it counts: what ends it later, the view hears.
 func (v *Verifier) settle(ctx context.Context, token string, claims *Claims) error {
-	position, asked := v.view.position(), v.cfg.Clock()
-	err := v.ask.token(ctx, token, position)
+	heard, asked := v.view.mark(), v.cfg.Clock()
+	err := v.ask.token(ctx, token, heard)
 	if err == nil {
-		v.view.vouch(claims, position, asked)
+		v.view.vouch(claims, heard.Position, asked)
 	}
 	return err
 }
 
 // Position is the last position of the log that the Verifier has heard of.
-func (v *Verifier) Position() uint64 { return uint64(v.view.position()) }
+func (v *Verifier) Position() uint64 { return uint64(v.view.mark().Position) }

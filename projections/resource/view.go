@@ -61,7 +61,7 @@ type view struct {
 	mu      sync.RWMutex
 	heard   time.Time // last sign of the feed; zero: none since the last break
 	since   time.Time // what was issued before is not known; zero: never listened
-	last    events.Position
+	last    events.Mark
 	turned  time.Time
 	tokens  [2]map[string]struct{} // jti
 	owners  [2]map[string]ended    // client_id or user id
@@ -76,14 +76,32 @@ func newView(clock func() time.Time) *view {
 	return v
 }
 
-// begin notes that the feed is heard, and stands at a position.
-func (v *view) begin(at events.Position) {
+// begin notes that the feed is heard, and stands at a mark.
+func (v *view) begin(at events.Mark) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.since.IsZero() {
 		v.since = v.clock()
 	}
-	v.last = max(v.last, at)
+	if at.Position > v.last.Position {
+		v.last = at
+	}
+}
+
+// restart forgets what holds by positions, for they are those of a log that was
+// lost: a backup of it was restored. What ended stays ended, and about whatever
+// was issued before the feed is heard again, the issuer is asked.
+func (v *view) restart() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.heard, v.since, v.last = time.Time{}, time.Time{}, events.Mark{}
+	for i := range 2 {
+		v.vouched[i] = map[string]word{}
+		for owner, e := range v.owners[i] {
+			e.position = unknown
+			v.owners[i][owner] = e
+		}
+	}
 }
 
 // beat notes a sign of the feed.
@@ -102,7 +120,7 @@ func (v *view) age(now time.Time) time.Duration {
 	return now.Sub(v.heard)
 }
 
-func (v *view) position() events.Position {
+func (v *view) mark() events.Mark {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.last
@@ -136,7 +154,6 @@ func (v *view) end(e projections.Ending) {
 			}
 		}
 	}
-	v.last = max(v.last, e.Position)
 }
 
 // merge returns what a client's or user's endings come to with one more. A

@@ -16,7 +16,7 @@ import (
 // listening is a view that has listened for a minute, at position 10.
 func listening(c *clock) *view {
 	v := newView(c.now)
-	v.begin(10)
+	v.begin(events.Mark{Position: 10})
 	v.beat()
 	c.move(time.Minute)
 	return v

@@ -19,6 +19,7 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/replay/backup"
 )
 
@@ -155,6 +156,13 @@ func TestBackupIsTheLog(t *testing.T) {
 	}
 	if got := entries(t, f); !slices.Equal(got, []string{"key.somebody=wrapped key of somebody", "mail.hash.handle="}) {
 		t.Errorf("entries %q", got)
+	}
+	var edge tree.Edge
+	if err := f.Read(t.Context(), journal.Cursor{}, 40, func(r *journal.Record) error { return edge.Append(tree.Leaf(r.Subject, r.Payload)) }); err != nil {
+		t.Fatal(err)
+	}
+	if head, err := edge.Head(); err != nil || head.Root != f.Manifest().Root {
+		t.Errorf("root %v, in the manifest %v, %v", head.Root, f.Manifest().Root, err)
 	}
 	if scanned, err := backup.Scan(bytes.NewReader(b)); err != nil || scanned.Position != 40 {
 		t.Errorf("without a key: %+v, %v", scanned, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
@@ -138,7 +139,8 @@ func (f *File) sections(kind byte, fn func(body []byte, sealer *seal.Sealer) err
 	}
 }
 
-// parseRecord reads what writer.record wrote. The payload is a part of body.
+// parseRecord reads what writer.record wrote. Nothing of body is kept: readers
+// work on several records at once.
 func parseRecord(body []byte) (m journal.Message, ok bool) {
 	position, n := binary.Uvarint(body)
 	if n <= 0 {
@@ -146,7 +148,8 @@ func parseRecord(body []byte) (m journal.Message, ok bool) {
 	}
 	m.Position = events.Position(position)
 	if m.MAC, body, ok = cutText(body[n:]); ok {
-		m.Subject, m.Payload, ok = cutText(body)
+		m.Subject, body, ok = cutText(body)
+		m.Payload = slices.Clone(body)
 	}
 	return m, ok
 }

@@ -29,6 +29,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/events/tree"
 )
 
 // Purpose names the key that authenticates backups, for its derivation from
@@ -85,8 +86,12 @@ type Manifest struct {
 	// backup was begun is at or before it. Chain is the running hash there.
 	Position events.Position `json:"position"`
 	Chain    events.Chain    `json:"chain"`
-	Bytes    int64           `json:"bytes"`   // of the records
-	Entries  int             `json:"entries"` // of package erasable
+	// Root is that of the Merkle tree over the records. Checkpoint is the same,
+	// signed, where who took the backup knows the name of the log.
+	Root       tree.Hash `json:"root"`
+	Checkpoint string    `json:"checkpoint,omitempty"`
+	Bytes      int64     `json:"bytes"`   // of the records
+	Entries    int       `json:"entries"` // of package erasable
 }
 
 // head is what the reading of a backup needs to know first.

@@ -10,6 +10,7 @@ import (
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/events/tree"
 )
 
 // Source is what a backup is taken of. It may go on meanwhile.
@@ -19,7 +20,9 @@ type Source struct {
 	Read   func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
 	Store  *erasable.Store // nil: there are no entries
 	Master seal.Master
-	Now    time.Time
+	// Sign makes a checkpoint; nil: the backup has none.
+	Sign func(tree.Head) ([]byte, error)
+	Now  time.Time
 }
 
 const (
@@ -45,6 +48,9 @@ func Take(ctx context.Context, w io.Writer, src Source, contents Contents, progr
 	}
 	t := taking{src: src, writer: b, progress: progress}
 	if err := t.run(ctx, contents); err != nil {
+		return Manifest{}, err
+	}
+	if err := b.conclude(src.Sign); err != nil {
 		return Manifest{}, err
 	}
 	return b.manifest, b.close()

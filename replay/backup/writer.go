@@ -16,6 +16,7 @@ import (
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/events/tree"
 )
 
 // writer writes sections. Write errors stay in its buffer and are returned by
@@ -27,6 +28,7 @@ type writer struct {
 	sum      hash.Hash
 	packed   *s2.Writer
 	buf      []byte // body in the making
+	edge     tree.Edge
 	manifest Manifest
 }
 
@@ -71,6 +73,9 @@ func (b *writer) record(r *journal.Record) error {
 	b.buf = body
 	b.manifest.Position, b.manifest.Chain = r.Position, r.Chain
 	b.manifest.Bytes += int64(r.Bytes)
+	if err := b.edge.Append(tree.Leaf(r.Subject, r.Payload)); err != nil {
+		return err
+	}
 	return b.section(sectionRecord, body)
 }
 
@@ -78,6 +83,21 @@ func (b *writer) entry(e erasable.Entry) error {
 	plain := append(appendText(nil, e.Key), e.Value...)
 	b.manifest.Entries++
 	return b.section(sectionEntry, b.sealer.Seal(sealed, plain))
+}
+
+// conclude completes the manifest. sign may be nil.
+func (b *writer) conclude(sign func(tree.Head) ([]byte, error)) error {
+	head, err := b.edge.Head()
+	if err != nil {
+		return err
+	}
+	b.manifest.Root = head.Root
+	if sign == nil || head.Size == 0 {
+		return nil
+	}
+	checkpoint, err := sign(head)
+	b.manifest.Checkpoint = string(checkpoint)
+	return err
 }
 
 // close writes the end.
