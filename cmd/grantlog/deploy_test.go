@@ -29,11 +29,11 @@ func repository(t *testing.T, name string) string {
 	return string(text)
 }
 
-// The composition starts what there is: settings that exist, files that exist,
-// and replicas that know each other.
-func TestComposeFile(t *testing.T) {
-	var c compose
-	if err := yaml.Unmarshal([]byte(repository(t, "docker-compose.yml")), &c); err != nil {
+// loadCompose reads a composition and checks that it starts what there is:
+// settings that exist, files that exist.
+func loadCompose(t *testing.T, name string) (c compose) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(repository(t, name)), &c); err != nil {
 		t.Fatal(err)
 	}
 	var help strings.Builder
@@ -41,23 +41,10 @@ func TestComposeFile(t *testing.T) {
 		t.Fatalf("help exits %d", code)
 	}
 	known := regexp.MustCompile(`\s+`).ReplaceAllString(help.String(), "")
-	replicas := 0
 	for name, service := range c.Services {
 		for variable := range service.Environment {
-			if !strings.Contains(known, "[$"+variable+"]") {
+			if strings.HasPrefix(name, "grantlog-") && !strings.Contains(known, "[$"+variable+"]") {
 				t.Errorf("%s sets %s, which serve does not read", name, variable)
-			}
-		}
-		if routes := service.Environment["GRANTLOG_CLUSTER_ROUTES"]; routes != "" {
-			replicas++
-			if !strings.Contains(routes, "//"+name+":") {
-				t.Errorf("%s is not among its own routes %s", name, routes)
-			}
-			for route := range strings.SplitSeq(routes, ",") {
-				host, _, _ := strings.Cut(strings.TrimPrefix(route, "nats://"), ":")
-				if _, ok := c.Services[host]; !ok {
-					t.Errorf("%s routes to %s, which is no service", name, host)
-				}
 			}
 		}
 		for _, volume := range service.Volumes {
@@ -68,14 +55,68 @@ func TestComposeFile(t *testing.T) {
 				t.Errorf("%s mounts %s, which is not declared", name, source)
 			}
 		}
+		if strings.HasPrefix(name, "grantlog-") && (!strings.Contains(repository(t, "docs/deploy/nginx.conf"), name+":8080") || !strings.Contains(repository(t, "docs/deploy/prometheus.yml"), name+":9090")) {
+			t.Errorf("%s is not balanced or not scraped", name)
+		}
+	}
+	return c
+}
+
+// The replicas of the composition know each other.
+func TestComposeFile(t *testing.T) {
+	c := loadCompose(t, "docker-compose.yml")
+	replicas := 0
+	for name, service := range c.Services {
+		routes := service.Environment["GRANTLOG_CLUSTER_ROUTES"]
+		if routes == "" {
+			continue
+		}
+		replicas++
+		if !strings.Contains(routes, "//"+name+":") {
+			t.Errorf("%s is not among its own routes %s", name, routes)
+		}
+		for route := range strings.SplitSeq(routes, ",") {
+			host, _, _ := strings.Cut(strings.TrimPrefix(route, "nats://"), ":")
+			if _, ok := c.Services[host]; !ok {
+				t.Errorf("%s routes to %s, which is no service", name, host)
+			}
+		}
 	}
 	if replicas != 3 {
 		t.Errorf("%d replicas, want 3", replicas)
 	}
-	for service := range c.Services {
-		if strings.HasPrefix(service, "grantlog-") && (!strings.Contains(repository(t, "docs/deploy/nginx.conf"), service+":8080") || !strings.Contains(repository(t, "docs/deploy/prometheus.yml"), service+":9090")) {
-			t.Errorf("%s is not balanced or not scraped", service)
+}
+
+// The composition with a NATS beside it configures each of its servers with
+// all that nats.conf asks for, and tells each replica of all of them.
+func TestComposeFileWithNATS(t *testing.T) {
+	c := loadCompose(t, "docs/deploy/docker-compose.nats.yml")
+	config := repository(t, "docs/deploy/nats.conf")
+	asked := regexp.MustCompile(`: \$([A-Z_]+)`).FindAllStringSubmatch(config, -1)
+	servers, replicas := 0, 0
+	for name, service := range c.Services {
+		switch {
+		case strings.HasPrefix(name, "nats-"):
+			servers++
+			if service.Environment["NATS_NAME"] != name || !strings.Contains(config, "nats://"+name+":6222") {
+				t.Errorf("%s is called %s, or is not routed to", name, service.Environment["NATS_NAME"])
+			}
+			for _, variable := range asked {
+				if service.Environment[variable[1]] == "" {
+					t.Errorf("%s is not told %s", name, variable[1])
+				}
+			}
+		case strings.HasPrefix(name, "grantlog-"):
+			replicas++
+			for _, server := range []string{"nats-1", "nats-2", "nats-3"} {
+				if url := "nats://grantlog:${NATS_PASSWORD}@" + server + ":4222"; !strings.Contains(service.Environment["GRANTLOG_NATS"], url) {
+					t.Errorf("%s does not know %s", name, url)
+				}
+			}
 		}
+	}
+	if servers != 3 || replicas != 3 || len(asked) != 3 {
+		t.Errorf("%d NATS servers, %d replicas, %d variables in nats.conf", servers, replicas, len(asked))
 	}
 }
 
