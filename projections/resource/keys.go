@@ -20,8 +20,10 @@ const (
 	// successful or not: a flood of made-up kids costs the issuer one request in
 	// that time, and so does an issuer that does not answer.
 	refetch = 10 * time.Second
-	// keysAge is how long a key set is used before it is fetched again.
-	keysAge = 5 * time.Minute
+	// keysAge is how long a key set is used before it is fetched again, and
+	// keysLimit how long it is used if that fails: a key may have been retired.
+	keysAge   = 5 * time.Minute
+	keysLimit = time.Hour
 )
 
 // accepted are the algorithms of access tokens. The key decides which: the
@@ -29,7 +31,8 @@ const (
 var accepted = map[jwa.SignatureAlgorithm]bool{jwa.ES256: true, jwa.RS256: true, jwa.PS256: true, jwa.EdDSA: true}
 
 // keySet is the issuer's published keys. Whoever needs a key that is not there
-// waits for the fetch that is under way; nobody waits for a key that is.
+// waits for the fetch that is under way; nobody waits for a key that is, and not
+// too old.
 type keySet struct {
 	cfg Config
 
@@ -83,8 +86,8 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 // find returns a key, fetching the set when it is old or lacks the kid.
 func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
 	k.mu.Lock()
-	_, known := k.set.LookupKeyID(kid)
 	now := k.cfg.Clock()
+	_, known := k.lookup(kid, now)
 	if (!known || now.Sub(k.fetched) >= keysAge) && k.fetching == nil && now.Sub(k.tried) >= refetch {
 		k.tried, k.fetching = now, make(chan struct{})
 		go k.renew(context.WithoutCancel(ctx), k.fetching)
@@ -100,13 +103,21 @@ func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if key, ok := k.set.LookupKeyID(kid); ok {
+	if key, ok := k.lookup(kid, now); ok {
 		return key, nil
 	}
 	if k.failed {
 		return nil, ErrUnavailable // the issuer may have published it
 	}
 	return nil, ErrInvalid
+}
+
+// lookup returns a key of a set that may still be used.
+func (k *keySet) lookup(kid string, now time.Time) (jwk.Key, bool) {
+	if now.Sub(k.fetched) >= keysLimit {
+		return nil, false
+	}
+	return k.set.LookupKeyID(kid)
 }
 
 // renew fetches the set, once for all who wait.

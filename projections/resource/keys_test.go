@@ -169,6 +169,22 @@ func TestKeysOfAnIssuerThatFails(t *testing.T) {
 		t.Error(err)
 	}
 	close(hold)
+
+	// Not for ever: what could have been retired long ago is not believed.
+	k = p.reader(c)
+	if _, err := k.verify(ctx, known); err != nil {
+		t.Error(err)
+	}
+	p.set(true, nil)
+	c.move(keysLimit)
+	if _, err := k.verify(ctx, known); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("by keys of long ago: %v", err)
+	}
+	p.set(false, nil)
+	c.move(refetch)
+	if _, err := k.verify(ctx, known); err != nil {
+		t.Error(err)
+	}
 }
 
 // What a header may say, it says by its key.
