@@ -32,7 +32,7 @@ func (e *embeddedNATS) watch() {
 		if !e.outOfSpace() {
 			continue
 		}
-		e.log.Error("the disk is full: writes are refused until there is room", "data", e.dir)
+		e.log.Error("the disk is full: nothing is stored here until there is room", "data", e.dir)
 		for !e.relaunch() {
 			select {
 			case <-e.done:
@@ -40,27 +40,34 @@ func (e *embeddedNATS) watch() {
 			case <-time.After(roomRetry):
 			}
 		}
-		e.log.Info("the disk has room again: writes go on", "data", e.dir)
+		e.log.Info("the disk has room again", "data", e.dir)
 	}
 }
 
 // outOfSpace reports whether the server has stopped writing because the disk
-// was full.
+// was full. A single server says so when it is asked for its health; a member
+// of a cluster does without its store from then on, and only its log says why.
 func (e *embeddedNATS) outOfSpace() bool {
 	e.mu.Lock()
-	s := e.server
+	s, said := e.server, e.said
 	e.mu.Unlock()
 	if s == nil {
 		return false
 	}
-	reason := s.Healthz(nil).Error
-	return strings.Contains(reason, syscall.ENOSPC.Error()) || strings.Contains(reason, syscall.EDQUOT.Error())
+	return speaksOfSpace(s.Healthz(nil).Error) || e.member != nil && said.full.Load()
+}
+
+func speaksOfSpace(text string) bool {
+	return strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, syscall.EDQUOT.Error())
 }
 
 // relaunch replaces the server if there is room.
 func (e *embeddedNATS) relaunch() bool {
 	if !hasRoom(e.dir) {
 		return false
+	}
+	if e.member != nil && e.server != nil {
+		handOver(e.server)
 	}
 	e.land()
 	if err := forgetIndexes(storeDir(e.dir)); err != nil {

@@ -39,7 +39,8 @@ type embeddedNATS struct {
 
 	mu     sync.Mutex // guards what follows
 	server *server.Server
-	listen address // with the port that the system chose
+	said   *natsLogger // by the server
+	listen address     // with the port that the system chose
 }
 
 // startEmbedded starts a server that keeps its files in dir/jetstream, and
@@ -92,7 +93,7 @@ func (e *embeddedNATS) launch() error {
 	if e.listen != "" {
 		e.listen = address(s.Addr().String())
 	}
-	e.server = s
+	e.server, e.said = s, natsLog
 	return nil
 }
 

@@ -20,6 +20,7 @@ type natsLogger struct {
 	log   *slog.Logger
 	alarm chan<- struct{} // told of every error; capacity 1
 	fatal atomic.Pointer[string]
+	full  atomic.Bool // an error said that the disk was
 
 	mu    sync.Mutex
 	said  map[string]bool // errors, since
@@ -61,6 +62,9 @@ func (l *natsLogger) Errorf(format string, v ...any) {
 		level = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), level, text)
+	if speaksOfSpace(text) {
+		l.full.Store(true)
+	}
 	select {
 	case l.alarm <- struct{}{}:
 	default:
