@@ -3,9 +3,11 @@ package main_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -154,4 +156,62 @@ func TestResourceMiddleware(t *testing.T) {
 			}
 		}
 	}
+}
+
+// cutter is a way to the issuer on which the feed can be cut off; everything
+// else passes.
+type cutter struct {
+	base http.RoundTripper
+	mu   sync.Mutex
+	cut  bool
+	open []io.Closer
+}
+
+func (c *cutter) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := c.base.RoundTrip(r)
+	if err != nil || r.URL.Path != "/oauth/revocations/stream" {
+		return resp, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		resp.Body.Close()
+		return nil, errors.New("cut off")
+	}
+	c.open = append(c.open, resp.Body)
+	return resp, nil
+}
+
+func (c *cutter) set(cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = cut
+	if cut {
+		for _, body := range c.open {
+			body.Close()
+		}
+		c.open = nil
+	}
+}
+
+// What is revoked while the feed is cut off is heard when it is back.
+func TestResourceVerifierResumes(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	app := s.create(s.admin(), settings{"scopes": []string{"a"}})
+	way := &cutter{base: s.base}
+	v := s.resourceServer(func(c *resource.Config) { c.HTTP = &http.Client{Transport: way} })
+	s.heard(v)
+	tokens := []string{s.token(app), s.token(app), s.token(app)}
+	for _, token := range tokens {
+		wantVerdict(t, v, token, nil)
+	}
+	for _, token := range tokens[:2] {
+		way.set(true)
+		s.form("/oauth/revoke", []string{"token", token}, basic(app)).ok()
+		way.set(false)
+		s.heard(v)
+		wantVerdict(t, v, token, resource.ErrRevoked)
+	}
+	wantVerdict(t, v, tokens[2], nil)
 }
