@@ -98,7 +98,7 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 	if err := printReport(p.Stdout, report); err != nil {
 		return err
 	}
-	return printKept(p.Stdout, kept)
+	return c.printKept(p.Stdout, e, kept)
 }
 
 // check finds contradictions between flags.
@@ -179,14 +179,4 @@ func printReport(w io.Writer, r replay.Report) error {
 		_, err = fmt.Fprintln(w, "the log is whole")
 	}
 	return err
-}
-
-// printKept says what holds.
-func printKept(w io.Writer, kept []keptCheckpoint) error {
-	for _, k := range kept {
-		if _, err := fmt.Fprintf(w, "it begins with the %d records of %s\n", k.Size, k.file); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -94,13 +95,8 @@ func (c *verifyCmd) signerOf(e *evidence, kept []keptCheckpoint) (func(tree.Head
 	if e.signed != nil || c.Save == "" {
 		return func(tree.Head) ([]byte, error) { return e.signed, nil }, nil
 	}
-	origin := ""
-	switch {
-	case e.tree != nil:
-		origin = e.tree.Origin()
-	case len(kept) > 0:
-		origin = kept[0].Origin
-	default:
+	origin := e.origin(kept)
+	if origin == "" {
 		return nil, &usageError{errNoOrigin}
 	}
 	s, err := e.signer(origin)
@@ -108,6 +104,39 @@ func (c *verifyCmd) signerOf(e *evidence, kept []keptCheckpoint) (func(tree.Head
 		return nil, err
 	}
 	return s.Checkpoint, nil
+}
+
+// origin is the name of the log, as far as a server or an auditor kept it;
+// empty: it is not known.
+func (e *evidence) origin(kept []keptCheckpoint) string {
+	switch {
+	case e.tree != nil:
+		return e.tree.Origin()
+	case len(kept) > 0:
+		return kept[0].Origin
+	}
+	return ""
+}
+
+// printKept says what holds, and with which key it was verified.
+func (c *verifyCmd) printKept(w io.Writer, e *evidence, kept []keptCheckpoint) error {
+	for _, k := range kept {
+		if _, err := fmt.Fprintf(w, "it begins with the %d records of %s\n", k.Size, k.file); err != nil {
+			return err
+		}
+	}
+	key := e.key
+	if origin := e.origin(kept); key == "" && origin != "" {
+		var err error
+		if key, err = c.keyOf(e, origin); err != nil {
+			return err
+		}
+	}
+	if key == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "its checkpoints are verified with %s\n", key)
+	return err
 }
 
 // replaceFile writes a file durably and as a whole, over one that is there.

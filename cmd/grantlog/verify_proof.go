@@ -27,7 +27,7 @@ func (c *verifyCmd) proveGrowth(ctx context.Context, p process, e *evidence, kep
 	if err != nil {
 		return err
 	}
-	return printKept(p.Stdout, kept)
+	return c.printKept(p.Stdout, e, kept)
 }
 
 // proveFrom asks for the proof from a kept head to the server's and checks it.
