@@ -42,7 +42,7 @@ func (c *backupContents) UnmarshalText(b []byte) error {
 }
 
 func (c *backupCmd) Run(ctx context.Context, p process) error {
-	out, err := createFresh(c.File, p)
+	out, err := createFresh(c.File, p, true)
 	if err != nil {
 		return err
 	}

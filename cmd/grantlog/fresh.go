@@ -20,11 +20,12 @@ type freshFile struct {
 	buffer *bufio.Writer
 }
 
-// createFresh begins a file; "-" is the standard output.
-func createFresh(path string, p process) (*freshFile, error) {
+// createFresh begins a file; "-" is the standard output, which must not be a
+// terminal if the file is binary.
+func createFresh(path string, p process, binary bool) (*freshFile, error) {
 	if path == "-" {
-		if isTerminal(p.Stdout) {
-			return nil, &usageError{errors.New("a backup is not for a terminal: name a file, or send - elsewhere")}
+		if binary && isTerminal(p.Stdout) {
+			return nil, &usageError{errors.New("that is not for a terminal: name a file, or send - elsewhere")}
 		}
 		return &freshFile{Writer: p.Stdout, stdout: true}, nil
 	}
