@@ -48,7 +48,7 @@ func (b *buffer) String() string {
 
 func newReplica(t *testing.T, env *journaltest.Env) *replica {
 	t.Helper()
-	base := emittest.New(t, env, emittest.Config{Journal: emittest.Impatient})
+	base := emittest.New(t, env, emittest.Config{})
 	log := new(buffer)
 	return &replica{Replica: base, t: t, log: log, config: bootstrap.Config{
 		Emit: base.Emitter, Hash: hash, Log: slog.New(slog.NewTextHandler(log, nil)),

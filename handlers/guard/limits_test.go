@@ -254,6 +254,7 @@ func TestWindowsSlide(t *testing.T) {
 // see, and what was counted meanwhile is corrected later.
 func TestWithoutTheLog(t *testing.T) {
 	s := newSite(t)
+	s.withoutLog = true
 	r := s.replica()
 	r.acme(plenty)
 	r.append(application("a1", events.Limits{PerMinute: 60})) // share 3

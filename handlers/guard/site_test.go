@@ -31,6 +31,8 @@ type site struct {
 	t   testing.TB
 	env *journaltest.Env
 
+	withoutLog bool // replicas give up soon: the log will be gone
+
 	mu       sync.Mutex
 	now      time.Time
 	replicas int
@@ -79,8 +81,10 @@ func (s *site) idle() *replica {
 	s.replicas++
 	name := fmt.Sprintf("r_%d", s.replicas)
 	base := emittest.New(s.t, s.env, emittest.Config{Now: s.clock, Journal: func(c *journal.Config) {
-		emittest.Impatient(c)
 		c.Replica = name
+		if s.withoutLog {
+			emittest.Impatient(c)
+		}
 	}})
 	r := &replica{t: s.t, base: base}
 	callers := authn.New(authn.Config{
