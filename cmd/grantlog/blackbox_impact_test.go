@@ -44,6 +44,16 @@ func TestImpactIsEnded(t *testing.T) {
 	if !s.introspect(bystander, other).Active {
 		t.Error("another application's token ended")
 	}
+	// What the command itself asks with is among the tokens of its application,
+	// and ends last.
+	for range 40 {
+		s.admin()
+	}
+	own := run(t, nil, append(args[:5:5], "--impact", "application:"+s.introspect(s.administrator(), admin).ClientID, "--revoke", "--yes")...)
+	var all struct{ Live, Ended int }
+	if err := json.Unmarshal([]byte(own.stdout), &all); err != nil || own.code != 0 || all.Live < 41 || all.Ended != all.Live {
+		t.Errorf("%d %v %+v\n%s", own.code, err, all, own.stderr)
+	}
 	if key := run(t, nil, append(args[:5:5], "--impact", "key:nowhere", "--revoke", "--yes")...); key.code != 3 {
 		t.Errorf("of an unknown key: %d %s", key.code, key.stderr)
 	}

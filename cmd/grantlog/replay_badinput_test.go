@@ -139,6 +139,19 @@ func TestReplayLeavesForeignDirectoriesAlone(t *testing.T) {
 	}
 }
 
+// What may not be read is not taken for empty.
+func TestReplayOfAnUnreadableDirectory(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	dir := writeLog(t)
+	if err := os.Chmod(storeDir(dir), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(storeDir(dir), 0o700) })
+	refused(t, exitUsage, "permission denied", "--data", dir)
+}
+
 func TestReplayOfALogThatIsNotToBeRead(t *testing.T) {
 	dir := writeLog(t)
 	t.Run("in use", func(t *testing.T) {
@@ -158,6 +171,15 @@ func TestReplayOfALogThatIsNotToBeRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(t, exitFailed, "connection refused", "--url", "http://127.0.0.1:1", "--admin-file", admin, "--application", "a_1")
+	})
+	t.Run("positions past the end", func(t *testing.T) {
+		for _, args := range [][]string{
+			{"--as-of", "4"}, {"--as-of", "9223372036854775807"}, {"--diff", "1..4"}, {"--diff", "4.."}, {"--diff", "1", "4"},
+			{"--as-of", "4", "--lineage", strings.Repeat("0", 32)}, {"--as-of", "4", "--impact", "key:k"}, {"--as-of", "4", "--state-hash"},
+			{"--as-of", "4", "--what-if", "limit.perHour=1"}, {"--as-of", "4", "--from-start"},
+		} {
+			refused(t, exitUsage, "the log has not reached that position", append([]string{"--data", dir}, args...)...)
+		}
 	})
 	t.Run("newer", func(t *testing.T) {
 		appendNewer(t, dir)

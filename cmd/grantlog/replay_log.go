@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/grantlog/grantlog/events/journal"
@@ -40,6 +42,9 @@ func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func(
 func openQuietly(ctx context.Context, c *logSettings, g *general, p process, command string) (*reading, error) {
 	atRest := len(c.NATS) == 0
 	if atRest && c.Data != "" {
+		if _, err := os.ReadDir(storeDir(c.Data)); errors.Is(err, fs.ErrPermission) {
+			return nil, &usageError{fmt.Errorf("data directory: %w", err)}
+		}
 		if !holdsLog(c.Data) {
 			return nil, &usageError{fmt.Errorf("there is no log in %s", c.Data)}
 		}

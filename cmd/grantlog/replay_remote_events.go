@@ -40,7 +40,10 @@ func (s *asked) suspicious(ctx context.Context, suspect replay.Suspect, to event
 	case suspect.Key != "":
 		err = g.signedBy(ctx, suspect.Key)
 	default:
-		err = g.list(ctx, "application", suspect.Application, "type", typesOf("token.", "application."))
+		var application string
+		if application, err = g.named(ctx, suspect.Application); err == nil {
+			err = g.list(ctx, "application", application, "type", typesOf("token.", "application."))
+		}
 		if err == nil {
 			err = g.list(ctx, "type", typesOf("service.", "usage."))
 		}
@@ -58,6 +61,19 @@ func (s *asked) suspicious(ctx context.Context, suspect replay.Suspect, to event
 		return nil, err
 	}
 	return g.history()
+}
+
+// named returns the id of the application that a client_id is of; anything else
+// as it is.
+func (g *gathering) named(ctx context.Context, name string) (string, error) {
+	made := gathering{asked: g.asked, to: g.to}
+	err := made.list(ctx, "type", typesOf("application.created"))
+	for _, e := range made.entries {
+		if text(e.Data["clientId"]) == name {
+			return text(e.Data["id"]), err
+		}
+	}
+	return name, err
 }
 
 // signedBy adds a key and the tokens that it signed, for which the server has no

@@ -3,9 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,8 +67,41 @@ func (c *replayCmd) consent(p process, n int) error {
 }
 
 // end ends tokens, and counts those that it ended. One that ended meanwhile does
-// not count, and is no error.
+// not count, and is no error. The token that all of this is asked with comes
+// last.
 func (s *asked) end(ctx context.Context, tokens []*replay.Token) (ended int, err error) {
+	i := slices.IndexFunc(tokens, func(t *replay.Token) bool { return t.ID.String() == s.ownID() })
+	if i < 0 {
+		return s.endAll(ctx, tokens)
+	}
+	own := tokens[i]
+	if ended, err = s.endAll(ctx, slices.Delete(slices.Clone(tokens), i, i+1)); err != nil {
+		return ended, err
+	}
+	done, err := s.endOne(ctx, own)
+	if done {
+		ended++
+	}
+	return ended, err
+}
+
+// ownID is the jti of the token that the server is asked with.
+func (s *asked) ownID() string {
+	var claims struct {
+		ID string `json:"jti"`
+	}
+	parts := strings.Split(s.token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(text, &claims) != nil {
+		return ""
+	}
+	return claims.ID
+}
+
+func (s *asked) endAll(ctx context.Context, tokens []*replay.Token) (ended int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	queue := make(chan *replay.Token)

@@ -107,6 +107,8 @@ func TestServerAndDirectorySayTheSame(t *testing.T) {
 		{"--as-of", "15", "--impact", "application:" + theApp},
 		{"--as-of", "15", "--impact", "secret:" + theApp + "@9"},
 		{"--as-of", "15", "--impact", "user:nobody"},
+		{"--as-of", "15", "--impact", "application:app_integration"},
+		{"--as-of", "15", "--impact", "secret:app_integration@1"},
 		{"--as-of", "15", "--impact", "key:k_1"},
 		{"--as-of", at("12:08:30"), "--impact", "key:k_1"},
 		{"--as-of", "15", "--impact", "key:k_2"},
