@@ -28,6 +28,9 @@ func (s *server) auditor(token string) *auditor {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.eventually("the tree has reached the log", func() bool {
+		return s.get("/oauth/log/checkpoint", bearer(token)).status == http.StatusOK
+	})
 	if want := strings.TrimPrefix(s.issuer(), "http://") + "/oauth/log"; verifier.Name() != want {
 		s.t.Errorf("the key is named %s, want %s", verifier.Name(), want)
 	}
@@ -193,6 +196,7 @@ func TestWhoMaySeeTheTree(t *testing.T) {
 	t.Parallel()
 	s := startTenants(t)
 	acme, admin := s.tenant("acme"), s.admin()
+	s.auditor(admin)
 	stranger := s.token(s.create(acme, settings{"scopes": []string{"read:customers"}}))
 	for path, wants := range map[string]struct{ auditor, administrator int }{
 		"/oauth/log/checkpoint":           {200, 200},

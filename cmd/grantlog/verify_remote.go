@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
@@ -140,19 +141,19 @@ func (s *servedLog) text(ctx context.Context, path string) ([]byte, error) {
 	return text, nil
 }
 
+// A server whose tree is still on its way to the log's end answers 503: it is
+// asked again for so long.
+const (
+	busyPatience = 15 * time.Second
+	busyRetry    = 250 * time.Millisecond
+)
+
 // open asks for something below the log's prefix, from a replica that has the
 // checkpoint, with a new token if the old one has ended.
 func (s *servedLog) open(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
-	for again := false; ; again = true {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+tree.Prefix+path+"?"+query.Encode(), nil)
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("Authorization", "Bearer "+s.token)
-		if s.shown != "" {
-			req.Header.Set("Consistency-Token", s.shown)
-		}
-		resp, err := http.DefaultClient.Do(req)
+	began, renewed := time.Now(), false
+	for {
+		resp, err := s.ask(ctx, path, query)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errServer, err)
 		}
@@ -161,11 +162,28 @@ func (s *servedLog) open(ctx context.Context, path string, query url.Values) (io
 			return resp.Body, nil
 		}
 		resp.Body.Close()
-		if again || resp.StatusCode != http.StatusUnauthorized {
-			return nil, fmt.Errorf("%w: %w", errServer, err)
+		switch {
+		case resp.StatusCode == http.StatusUnauthorized && !renewed:
+			renewed = true
+			err = s.login(ctx)
+		case resp.StatusCode == http.StatusServiceUnavailable && time.Since(began) < busyPatience && ctx.Err() == nil:
+			time.Sleep(busyRetry)
+			err = nil
 		}
-		if err := s.login(ctx); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errServer, err)
 		}
 	}
+}
+
+func (s *servedLog) ask(ctx context.Context, path string, query url.Values) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+tree.Prefix+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	if s.shown != "" {
+		req.Header.Set("Consistency-Token", s.shown)
+	}
+	return http.DefaultClient.Do(req)
 }
