@@ -105,7 +105,7 @@ func (l *pastLog) moments(n int) []moment {
 
 // ask introspects one token after the other.
 func (l *pastLog) ask(ctx context.Context, p *process, moments []moment) (done phase, err error) {
-	client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{}, Timeout: startTimeout} // the first one may fold most of the log
 	defer client.CloseIdleConnections()
 	for _, m := range moments {
 		form := url.Values{"token": {m.token}}

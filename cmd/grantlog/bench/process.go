@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	startTimeout = 30 * time.Second // for a server to become ready
+	startTimeout = 2 * time.Minute  // for a server to become ready, which may have a long log to read
 	stopTimeout  = 10 * time.Second // for it to end after SIGTERM
 	pollInterval = time.Millisecond
 )
