@@ -25,7 +25,7 @@ func deployed(t testing.TB, name string) string {
 	return string(text)
 }
 
-// composition is docker-compose.yml without containers: its replicas are
+// composition is docker-compose.cluster.yml without containers: its replicas are
 // processes with the environment that stands there, and every address of its
 // network is one of loopback.
 type composition struct {
@@ -40,14 +40,14 @@ func compose(t testing.TB) *composition {
 	var file struct {
 		Services map[string]struct{ Environment map[string]string }
 	}
-	if err := yaml.Unmarshal([]byte(deployed(t, "docker-compose.yml")), &file); err != nil {
+	if err := yaml.Unmarshal([]byte(deployed(t, "docs/deploy/docker-compose.cluster.yml")), &file); err != nil {
 		t.Fatal(err)
 	}
 	c := &composition{cluster: prepareCluster(t), balancer: prepare(t)}
 	names := []string{"grantlog-1", "grantlog-2", "grantlog-3"}
 	pairs := []string{
 		"http://localhost:8080", c.balancer.issuer(), "172.31.251.0/24", "127.0.0.1",
-		"/run/secrets/master-key", strings.TrimPrefix(c.key, "--master-key-file="), "listen 8080", "listen " + c.balancer.addr,
+		"/run/secrets/master-key", strings.TrimPrefix(c.key, "--master-key-file="), "bind :8080", "bind " + c.balancer.addr,
 	}
 	routes := make([]string, len(names))
 	for i, name := range names {
@@ -71,25 +71,18 @@ func compose(t testing.TB) *composition {
 	return c
 }
 
-// balance runs nginx as docs/deploy/nginx.conf says.
-func (c *composition) balance(nginx string) {
+// balance runs HAProxy as docs/deploy/haproxy.cfg says.
+func (c *composition) balance(haproxy string) {
 	c.t.Helper()
-	dir := c.t.TempDir()
-	config := c.loopback.Replace(deployed(c.t, "docs/deploy/nginx.conf"))
-	private := "access_log off;\n"
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		private += kind + "_temp_path " + filepath.Join(dir, kind) + ";\n"
-	}
-	config = strings.Replace(config, "http {\n", "http {\n"+private, 1)
-	cmd := exec.Command(nginx, "-c", writeFile(c.t, "nginx.conf", config), "-e", "stderr",
-		"-g", "daemon off; master_process off; pid "+filepath.Join(dir, "pid")+";")
+	config := c.loopback.Replace(deployed(c.t, "docs/deploy/haproxy.cfg"))
+	cmd := exec.Command(haproxy, "-db", "-f", writeFile(c.t, "haproxy.cfg", config))
 	cmd.Stdout, cmd.Stderr = c.balancer.out, c.balancer.out
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait() // how nginx ends is no matter
+		cmd.Wait() // how it ends is no matter
 	})
 	c.balancer.eventually("the balancer answers", func() bool {
 		status, err := c.balancer.probe("/readyz")
@@ -102,16 +95,16 @@ func (c *composition) balance(nginx string) {
 // them.
 func TestComposition(t *testing.T) {
 	t.Parallel()
-	nginx, err := exec.LookPath("nginx")
+	haproxy, err := exec.LookPath("haproxy")
 	if err != nil {
-		t.Skip("SKIP: nginx is not installed: the composition is not tried")
+		t.Skip("SKIP: haproxy is not installed: the composition is not tried")
 	}
 	c := compose(t)
 	for _, s := range c.members {
 		s.launch()
 	}
 	c.ready()
-	c.balance(nginx)
+	c.balance(haproxy)
 	b := c.balancer
 	admin := c.administrator()
 	c.settled()

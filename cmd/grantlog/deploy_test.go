@@ -10,7 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// compose is what these tests read of docker-compose.yml.
+// compose is what these tests read of a composition.
 type compose struct {
 	Services map[string]struct {
 		Environment map[string]string
@@ -55,16 +55,16 @@ func loadCompose(t *testing.T, name string) (c compose) {
 				t.Errorf("%s mounts %s, which is not declared", name, source)
 			}
 		}
-		if strings.HasPrefix(name, "grantlog-") && (!strings.Contains(repository(t, "docs/deploy/nginx.conf"), name+":8080") || !strings.Contains(repository(t, "docs/deploy/prometheus.yml"), name+":9090")) {
+		if strings.HasPrefix(name, "grantlog-") && (!strings.Contains(repository(t, "docs/deploy/haproxy.cfg"), name+":8080") || !strings.Contains(repository(t, "docs/deploy/prometheus.yml"), name+":9090")) {
 			t.Errorf("%s is not balanced or not scraped", name)
 		}
 	}
 	return c
 }
 
-// The replicas of the composition know each other.
-func TestComposeFile(t *testing.T) {
-	c := loadCompose(t, "docker-compose.yml")
+// The replicas of the composition without a NATS beside it know each other.
+func TestComposeFileOfACluster(t *testing.T) {
+	c := loadCompose(t, "docs/deploy/docker-compose.cluster.yml")
 	replicas := 0
 	for name, service := range c.Services {
 		routes := service.Environment["GRANTLOG_CLUSTER_ROUTES"]
@@ -87,10 +87,10 @@ func TestComposeFile(t *testing.T) {
 	}
 }
 
-// The composition with a NATS beside it configures each of its servers with
+// The composition configures each of its servers with
 // all that nats.conf asks for, and tells each replica of all of them.
-func TestComposeFileWithNATS(t *testing.T) {
-	c := loadCompose(t, "docs/deploy/docker-compose.nats.yml")
+func TestComposeFile(t *testing.T) {
+	c := loadCompose(t, "docker-compose.yml")
 	config := repository(t, "docs/deploy/nats.conf")
 	asked := regexp.MustCompile(`: \$([A-Z_]+)`).FindAllStringSubmatch(config, -1)
 	servers, replicas := 0, 0
