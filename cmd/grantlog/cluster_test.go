@@ -105,6 +105,9 @@ func TestCluster(t *testing.T) {
 			t.Errorf("tail: %d, %d lines\n%s", r.code, strings.Count(r.stdout, "\n"), r.stderr)
 		}
 	}
+	if r := run(t, nil, "backup", "--data", c.members[0].data, c.key, filepath.Join(t.TempDir(), "backup")); r.code != 0 {
+		t.Errorf("a backup of a stopped member: %d\n%s", r.code, r.stderr)
+	}
 	longest := slices.MaxFunc(told, func(a, b string) int { return len(a) - len(b) })
 	for _, text := range told {
 		if !strings.HasPrefix(longest, text) { // a beacon may be the last word of whoever stopped last
