@@ -104,12 +104,12 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 // check finds contradictions between flags.
 func (c *verifyCmd) check() error {
 	switch {
-	case c.Backup != "" && (c.URL != "" || c.Save != "" || len(c.Checkpoint) > 0):
-		return errors.New("--backup is verified against its own manifest: it does not go with --url, --checkpoint or --save")
 	case c.ProofOnly && c.URL == "":
 		return errors.New("--proof-only is for --url: a log that is at hand is read")
 	case c.ProofOnly && len(c.Checkpoint) == 0 && c.Save == "":
 		return errors.New("--proof-only needs a --checkpoint to prove something of, or --save to begin with")
+	case c.Backup != "" && (c.Save != "" || c.URL != "" || c.ProofOnly):
+		return errors.New("--backup goes with --checkpoint, but not with --save, --url or --proof-only")
 	case c.VerifierKey != "":
 		_, err := tree.VerifierKeyFor("any", c.VerifierKey)
 		return err
@@ -140,12 +140,26 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 	if err := c.Log.check(); err != nil {
 		return &usageError{err}
 	}
+	kept, err := c.readCheckpoints()
+	if err != nil {
+		return err
+	}
 	o, err := openBackup(&c.Log, c.Backup, "")
 	if err != nil {
 		return backupError(err)
 	}
 	defer func() { err = errors.Join(err, o.close()) }()
-	report, err := replay.Verify(ctx, o.log, replay.Options{Kept: o.kept(), Progress: newProgressBar(p.Stderr).at})
+	e := &evidence{log: o.log, signer: func(origin string) (*tree.Signer, error) {
+		return tree.NewSigner(origin, o.master.Derive(tree.Purpose))
+	}}
+	if err := c.openCheckpoints(kept, e); err != nil {
+		return err
+	}
+	options := replay.Options{Kept: o.kept(), Records: c.NoState, Progress: newProgressBar(p.Stderr).at}
+	for _, k := range kept {
+		options.Kept.Heads = append(options.Kept.Heads, k.Head)
+	}
+	report, err := replay.Verify(ctx, o.log, options)
 	if err == nil {
 		err = o.checkEntries()
 	}
@@ -155,7 +169,10 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 	if err := printManifest(p.Stdout, o.log.Manifest()); err != nil || report.Position == 0 {
 		return err
 	}
-	return printReport(p.Stdout, report)
+	if err := printReport(p.Stdout, report); err != nil {
+		return err
+	}
+	return c.printKept(p.Stdout, e, kept)
 }
 
 func printReport(w io.Writer, r replay.Report) error {

@@ -221,3 +221,20 @@ func TestVerifyBetweenCheckpoints(t *testing.T) {
 		t.Errorf("%d %s; want %q", code, stderr, want)
 	}
 }
+
+// A backup of a log that was written anew is found out as the log is.
+func TestVerifyFindsAnInsidersBackup(t *testing.T) {
+	s := recordScenario(t)
+	file := s.kept()
+	original := readAll(t, s.data)
+	for want, log := range map[int][]written{exitOK: original, exitFailed: append(original[:5:5], original[3:]...)} {
+		data, copied := forge(t, s.data, log), filepath.Join(t.TempDir(), "backup")
+		p, _, stderr := world(nil)
+		if code := run(t.Context(), []string{"backup", "--log-level", "error", "--data", data, copied}, p); code != exitOK {
+			t.Fatalf("backup: %d %s", code, stderr)
+		}
+		if code, stdout, stderr := verify(t, "--data", data, "--backup", copied, "--checkpoint", file); code != want {
+			t.Errorf("%d, want %d\n%s%s", code, want, stdout, stderr)
+		}
+	}
+}
