@@ -169,7 +169,6 @@ func (l *load) revoke(member int, token *trackedToken) {
 		l.history.add(op, call, never, false)
 		return
 	}
-	ret := l.history.now()
 	l.mu.Lock()
 	token.known = written
 	if token.revoked.IsZero() {
@@ -177,14 +176,15 @@ func (l *load) revoke(member int, token *trackedToken) {
 		l.told = append(l.told, told{"token.revoked", jtiOf(l.t, token.value)})
 	}
 	l.mu.Unlock()
-	l.history.add(op, call, ret, false)
+	// Only now: whoever asks after this moment carries what was written.
+	l.history.add(op, call, l.history.now(), false)
 }
 
 func (l *load) read(member int, token *trackedToken) {
+	call := l.history.now()
 	l.mu.Lock()
 	known := token.known
 	l.mu.Unlock()
-	call := l.history.now()
 	if body, _ := l.post(member, "/oauth/introspect", known, "token", token.value); body != nil {
 		l.history.add(tokenOp{token.number, member}, call, l.history.now(), strings.HasPrefix(string(body), `{"active":true`))
 	}
