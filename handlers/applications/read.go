@@ -1,13 +1,10 @@
 package applications
 
 import (
-	"encoding/binary"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/grantlog/grantlog/events"
-	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -50,11 +47,13 @@ func (e *Endpoint) list(c echo.Context) error {
 		return err
 	}
 	var found []*projections.Application
-	at.View(func(s *projections.State) { found = r.after(s, placeOf(request.After), request.Limit+1) })
+	at.View(func(s *projections.State) {
+		found = manage.List(s, r.organization, manage.ParsePlace(request.After), request.Limit+1, s.Applications.After)
+	})
 	answer := applicationsPage{Applications: []application{}}
-	if len(found) > request.Limit {
-		found = found[:request.Limit]
-		answer.NextCursor = e.Cursors.Next(place(found[request.Limit-1]), bound...)
+	found, next := manage.Cut(found, request.Limit, placeOf)
+	if next != nil {
+		answer.NextCursor = e.Cursors.Next(next, bound...)
 	}
 	for _, app := range found {
 		answer.Applications = append(answer.Applications, answerOf(app, at.Now))
@@ -62,53 +61,6 @@ func (e *Endpoint) list(c echo.Context) error {
 	return manage.JSON(c, http.StatusOK, answer)
 }
 
-// listPlace is a place in a list of applications.
-type listPlace struct {
-	organization string
-	created      events.Position
-	ordinal      int
-}
-
-// after returns up to n applications within reach that stand behind a place.
-func (r reach) after(s *projections.State, from listPlace, n int) []*projections.Application {
-	organizations := []string{r.organization}
-	if r.organization == authn.Everywhere {
-		organizations = s.Organizations.IDs()
-	}
-	var found []*projections.Application
-	for _, id := range organizations {
-		var more []*projections.Application
-		switch {
-		case id < from.organization:
-			continue
-		case id == from.organization:
-			more = s.Applications.After(id, from.created, from.ordinal)
-		default:
-			more = s.Applications.After(id, 0, 0)
-		}
-		found = append(found, more[:min(len(more), n-len(found))]...)
-		if len(found) == n {
-			break
-		}
-	}
-	return found
-}
-
-// place is the inside of a cursor, and placeOf reads it. The cursor was
-// authenticated: its inside is one that place made.
-func place(app *projections.Application) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(app.Created))
-	b = binary.BigEndian.AppendUint32(b, uint32(app.Ordinal))
-	return append(b, app.Organization...)
-}
-
-func placeOf(b []byte) listPlace {
-	if len(b) < 12 {
-		return listPlace{}
-	}
-	return listPlace{
-		organization: string(b[12:]),
-		created:      events.Position(binary.BigEndian.Uint64(b)),
-		ordinal:      int(binary.BigEndian.Uint32(b[8:])),
-	}
+func placeOf(app *projections.Application) manage.Place {
+	return manage.Place{Organization: app.Organization, Created: app.Created, Ordinal: app.Ordinal}
 }

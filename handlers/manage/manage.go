@@ -108,3 +108,12 @@ func List[T any](s *projections.State, organization string, from Place, n int, a
 	}
 	return found
 }
+
+// Cut makes a page of what List found when it was asked for one entry more. next
+// is the inside of the cursor that goes on behind it; nil: nothing is left.
+func Cut[T any](found []T, limit int, place func(T) Place) (page []T, next []byte) {
+	if len(found) <= limit {
+		return found, nil
+	}
+	return found[:limit], place(found[limit-1]).Bytes()
+}

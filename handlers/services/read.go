@@ -94,13 +94,16 @@ func (e *Endpoint) list(c echo.Context) error {
 		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Services.After)
 	})
 	answer := servicesPage{Services: []service{}}
-	if len(found) > request.Limit {
-		found = found[:request.Limit]
-		last := found[request.Limit-1]
-		answer.NextCursor = e.Cursors.Next(manage.Place{Organization: last.Organization, Created: last.Created, Ordinal: last.Ordinal}.Bytes(), bound...)
+	found, next := manage.Cut(found, request.Limit, placeOf)
+	if next != nil {
+		answer.NextCursor = e.Cursors.Next(next, bound...)
 	}
 	for _, s := range found {
 		answer.Services = append(answer.Services, answerOf(s))
 	}
 	return manage.JSON(c, http.StatusOK, answer)
+}
+
+func placeOf(s *projections.Service) manage.Place {
+	return manage.Place{Organization: s.Organization, Created: s.Created, Ordinal: s.Ordinal}
 }

@@ -148,10 +148,9 @@ func (e *Endpoint) list(c echo.Context) error {
 		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Users.After)
 	})
 	answer := usersPage{Users: []user{}}
-	if len(found) > request.Limit {
-		found = found[:request.Limit]
-		last := found[request.Limit-1]
-		answer.NextCursor = e.Cursors.Next(manage.Place{Organization: last.Organization, Created: last.Created, Ordinal: last.Ordinal}.Bytes(), bound...)
+	found, next := manage.Cut(found, request.Limit, placeOf)
+	if next != nil {
+		answer.NextCursor = e.Cursors.Next(next, bound...)
 	}
 	emails, err := e.People.Emails(c.Request().Context(), found)
 	if err != nil {
@@ -161,6 +160,10 @@ func (e *Endpoint) list(c echo.Context) error {
 		answer.Users = append(answer.Users, answerOf(u, emails[i]))
 	}
 	return manage.JSON(c, http.StatusOK, answer)
+}
+
+func placeOf(u *projections.User) manage.Place {
+	return manage.Place{Organization: u.Organization, Created: u.Created, Ordinal: u.Ordinal}
 }
 
 func metaOf(c echo.Context) emit.Meta {

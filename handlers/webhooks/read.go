@@ -131,17 +131,19 @@ func (e *Endpoint) list(c echo.Context) error {
 	answer := webhooksPage{Webhooks: []webhook{}}
 	at.View(func(s *projections.State) {
 		found := manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Webhooks.After)
-		if len(found) > request.Limit {
-			found = found[:request.Limit]
-			last := found[request.Limit-1]
-			place := manage.Place{Organization: last.Organization, Created: last.Created, Ordinal: last.Ordinal}
-			answer.NextCursor = e.Cursors.Next(place.Bytes(), bound...)
+		found, next := manage.Cut(found, request.Limit, placeOf)
+		if next != nil {
+			answer.NextCursor = e.Cursors.Next(next, bound...)
 		}
 		for _, w := range found {
 			answer.Webhooks = append(answer.Webhooks, answerOf(s, w))
 		}
 	})
 	return manage.JSON(c, http.StatusOK, answer)
+}
+
+func placeOf(w *projections.Webhook) manage.Place {
+	return manage.Place{Organization: w.Organization, Created: w.Created, Ordinal: w.Ordinal}
 }
 
 // Group is how many webhooks are in a state, and how far the last of them is
