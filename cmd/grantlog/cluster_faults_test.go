@@ -160,6 +160,7 @@ func (f *faults) members(made fault) {
 	between.connect(c)
 	c.onDisk(f.t)
 	row := f.run(c, made)
+	c.stored(c.settled())
 	for _, s := range c.members {
 		s.stop()
 		if r := c.verify(s); r.code != 0 {

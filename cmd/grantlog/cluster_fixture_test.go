@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grantlog/grantlog/events/journal/journaltest"
 )
 
 // cluster is three servers that form one log.
@@ -77,6 +79,22 @@ func (c *cluster) recovered() {
 func (s *server) recovered() {
 	s.t.Helper()
 	s.readyWithin(recovery)
+}
+
+// stored waits until every member's own copy of the log reaches a position. A
+// member may show more than its disk holds: while that was full, or its copy is
+// made anew, it reads from the others.
+func (c *cluster) stored(position uint64) {
+	c.t.Helper()
+	for _, s := range c.members {
+		s.within(recovery, "a member's own copy of the log is whole", func() bool {
+			last, err := journaltest.LastStored(s.copyOfLog())
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			return uint64(last) >= position
+		})
+	}
 }
 
 // administrator returns the credentials of the one administrator.

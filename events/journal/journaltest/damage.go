@@ -2,6 +2,9 @@ package journaltest
 
 import (
 	"encoding/binary"
+	"errors"
+	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 
@@ -18,6 +21,7 @@ const (
 	recordHeader   = 22
 	recordChecksum = 8
 	hasHeader      = 1 << 31
+	notThere       = 3 << 62 // marks of a sequence: erased, removed
 )
 
 // FlipBit flips one bit in the middle of the stored record at pos, as a bad
@@ -46,15 +50,47 @@ func (e *Env) FlipBit(pos events.Position) {
 
 // find returns the part of block that is the record at pos.
 func find(block []byte, pos events.Position) []byte {
-	for len(block) >= recordHeader {
-		n := int(binary.LittleEndian.Uint32(block) &^ hasHeader)
-		if n < recordHeader || n > len(block) {
-			return nil
+	for at, record := range records(block) {
+		if at == pos {
+			return record
 		}
-		if events.Position(binary.LittleEndian.Uint64(block[4:])) == pos {
-			return block[:n]
-		}
-		block = block[n:]
 	}
 	return nil
+}
+
+// LastStored returns the last position in a directory of block files; 0: they
+// hold no record. The server may be writing them.
+func LastStored(dir string) (last events.Position, err error) {
+	blocks, err := filepath.Glob(filepath.Join(dir, "*.blk"))
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range blocks {
+		block, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was there a moment ago
+		}
+		if err != nil {
+			return 0, err
+		}
+		for at := range records(block) {
+			if at&notThere == 0 {
+				last = max(last, at)
+			}
+		}
+	}
+	return last, nil
+}
+
+// records goes through a block up to its end, or to what is no whole record.
+func records(block []byte) iter.Seq2[events.Position, []byte] {
+	return func(yield func(events.Position, []byte) bool) {
+		for len(block) >= recordHeader {
+			n := int(binary.LittleEndian.Uint32(block) &^ hasHeader)
+			if n < recordHeader || n > len(block) || !yield(events.Position(binary.LittleEndian.Uint64(block[4:])), block[:n]) {
+				return
+			}
+			block = block[n:]
+		}
+	}
 }
