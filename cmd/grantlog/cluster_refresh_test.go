@@ -20,6 +20,7 @@ type families struct {
 	load  *load
 	count int // of families
 	ended int // of those that a reuse ended
+	open  int // presentations of the last family that nobody knows the outcome of
 	ops   []porcupine.Operation
 }
 
@@ -83,6 +84,11 @@ var familyModel = porcupine.Model{
 // roundsEach is how often a family is refreshed, at most.
 const roundsEach = 12
 
+// openEach is how many presentations of a family may go without an answer that
+// says something. Each may count at any time from then on, or never, so that
+// with each the search for an order that explains the others doubles.
+const openEach = 8
+
 // run lives through one family.
 func (f *families) run(done *atomic.Bool) {
 	status, body, _ := f.load.request(f.load.member(), partnerQuery,
@@ -91,11 +97,11 @@ func (f *families) run(done *atomic.Bool) {
 	if status != http.StatusOK || json.Unmarshal(body, &got) != nil {
 		return
 	}
-	f.count++
+	f.count, f.open = f.count+1, 0
 	now := f.load.history.now()
 	f.add(presentation{family: f.count}, verdict{true, got.RefreshToken}, now, now)
 	current, used := got.RefreshToken, ""
-	for round := 0; round < roundsEach && !done.Load(); round++ {
+	for round := 0; round < roundsEach && f.open < openEach && !done.Load(); round++ {
 		key := fmt.Sprint("k", round)
 		told := f.present(current, []string{key}, []string{key, key}, []string{""}, []string{key, "", key + "x"})
 		if told.successor == "" && !told.known {
@@ -126,11 +132,12 @@ func (f *families) present(token string, ways ...[]string) (told verdict) {
 			op, call := presentation{family: f.count, token: token, key: key}, f.load.history.now()
 			out := f.ask(token, key)
 			ret := f.load.history.now()
-			if !out.known {
-				ret = never
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if !out.known {
+				f.open++
+				ret = never
+			}
 			f.add(op, out, call, ret)
 			if out.known && told.successor == "" {
 				told = out
