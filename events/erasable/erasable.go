@@ -29,6 +29,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/leader"
 )
 
 // Bucket is the name of the key-value bucket.
@@ -79,6 +80,7 @@ type Config struct {
 
 // Store is the bucket.
 type Store struct {
+	conn   *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
 }
@@ -104,7 +106,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			return nil, ErrNotFound
 		}
 		if err == nil {
-			return &Store{js, stream}, assert(want, stream.CachedInfo().Config)
+			return &Store{cfg.Conn, js, stream}, assert(want, stream.CachedInfo().Config)
 		}
 		var api *jetstream.APIError
 		if errors.As(err, &api) && api.Code < 500 {
@@ -186,7 +188,7 @@ func (s *Store) List(ctx context.Context, key string) ([]string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(subject+".*"))
+	info, err := leader.Info(ctx, s.conn, StreamName, subject+".*")
 	if err != nil {
 		return nil, fmt.Errorf("%w: list: %w", ErrUnavailable, err)
 	}
@@ -237,7 +239,7 @@ type Revision struct{ last, entries uint64 }
 func (s *Store) Revision(ctx context.Context) (Revision, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	info, err := s.stream.Info(ctx)
+	info, err := leader.Info(ctx, s.conn, StreamName, "")
 	if err != nil {
 		return Revision{}, fmt.Errorf("%w: revision: %w", ErrUnavailable, err)
 	}

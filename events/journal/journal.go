@@ -41,6 +41,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/leader"
 )
 
 // StreamName is the JetStream stream that holds the log.
@@ -108,8 +109,9 @@ type Journal struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	seen   atomic.Pointer[func() events.Seen]
-	known  atomic.Uint64 // a position that the stream is known to have reached
-	led    atomic.Bool   // see Led
+	info   atomic.Pointer[jetstream.StreamInfo] // as the leader last told
+	known  atomic.Uint64                        // a position that the stream is known to have reached
+	led    atomic.Bool                          // see Led
 
 	maxPayload int // bytes that the server takes
 
@@ -146,6 +148,7 @@ func newJournal(cfg Config, js jetstream.JetStream, stream jetstream.Stream) *Jo
 		cfg: cfg, log: cfg.Logger, js: js, stream: stream,
 		maxPayload: int(cfg.Conn.MaxPayload()), queues: map[string]*queue{},
 	}
+	j.info.Store(stream.CachedInfo())
 	j.known.Store(stream.CachedInfo().State.LastSeq)
 	j.led.Store(true)
 	j.life, j.die = context.WithCancel(context.Background())
@@ -194,7 +197,7 @@ func (j *Journal) Last(ctx context.Context) (events.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.AckTimeout)
 	defer cancel()
 	defer j.onReconnect(cancel)() // the answer is lost
-	info, err := j.stream.Info(ctx)
+	info, err := leader.Info(ctx, j.cfg.Conn, StreamName, "")
 	switch {
 	case err != nil && caller.Err() == nil:
 		j.led.Store(false)
@@ -204,6 +207,7 @@ func (j *Journal) Last(ctx context.Context) (events.Position, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
+	j.info.Store(info)
 	last := events.Position(info.State.LastSeq)
 	j.reached(last)
 	return last, nil

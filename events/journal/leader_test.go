@@ -2,6 +2,8 @@ package journal_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -32,6 +34,36 @@ func TestLedWhileTheLogHasALeader(t *testing.T) {
 	eventually(t, "one of three has no leader", asked(false))
 	nodes[1].Start()
 	eventually(t, "two of three have one", asked(true))
+}
+
+// A server whose copy is lost starts with an empty one and, if it is the
+// preferred member of the stream, answers for it at once. Whoever is connected
+// to it is told the end of the log all the same.
+func TestTheEndOfTheLogIsTheLeaders(t *testing.T) {
+	nodes := journaltest.NewCluster(t)
+	first := nodes[0].Open(journaltest.Replicated)
+	var last events.Position
+	for i := range 5 {
+		last = mustAppend(t, first, events.BeaconsSubject(), beacon(fmt.Sprint(i)))
+	}
+	for _, n := range nodes { // one of them is preferred
+		n.Stop()
+		if err := os.RemoveAll(n.Dir()); err != nil {
+			t.Fatal(err)
+		}
+		n.Start()
+		j := n.Open(journaltest.Replicated)
+		told := 0
+		eventually(t, "its copy is whole", func() bool {
+			if got, err := j.Last(t.Context()); err == nil {
+				told++
+				if got < last {
+					t.Fatalf("%s: the log ends at %d, not %d", n.Name(), got, last)
+				}
+			}
+			return n.Current() && told > 0
+		})
+	}
 }
 
 // eventually waits for what nothing announces.

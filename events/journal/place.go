@@ -74,7 +74,7 @@ func (j *Journal) isNear(consumer jetstream.Consumer) bool {
 	if at == "" || at == here {
 		return true
 	}
-	stream := j.stream.CachedInfo()
+	stream := j.info.Load()
 	if stream.Cluster == nil || 1+len(stream.Cluster.Replicas) < stream.Config.Replicas {
 		return false // it was just made, and not all of its members are known
 	}

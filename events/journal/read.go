@@ -185,7 +185,7 @@ func (r *reading) checkEnd(ctx context.Context) error {
 		return err
 	}
 	if last < r.v.at.Position || last < r.to {
-		if cluster := r.j.stream.CachedInfo().Cluster; cluster != nil {
+		if cluster := r.j.info.Load().Cluster; cluster != nil {
 			r.server = cluster.Leader // it answered
 		}
 		return &GapError{Want: max(r.v.at.Position, r.to), Got: last}

@@ -150,13 +150,8 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 	if err := f.restore(ctx); err != nil {
 		return nil, err
 	}
-	f.firstEnd.begun = f.cfg.Clock()
-	if f.firstEnd.position, err = f.cfg.Journal.Last(ctx); err != nil {
-		return nil, fmt.Errorf("follow: %w", err)
-	}
-	f.reached(f.firstEnd.position)
-	if known := max(f.marked.Position, f.Position()); f.firstEnd.position < known {
-		return nil, f.shortened(known)
+	if err := f.meetEnd(ctx); err != nil {
+		return nil, err
 	}
 	life, cancel := context.WithCancelCause(context.Background())
 	f.cancel = cancel
@@ -173,6 +168,28 @@ func Start(ctx context.Context, cfg Config) (*Follower, error) {
 		f.work.Go(func() { f.supply(life) })
 	}
 	return f, nil
+}
+
+// meetEnd asks where the log ends. In a cluster, a leader that was cut off from
+// the others tells an old end, until it knows: that the log was shortened is
+// believed only when it has taken a record at a place that was filled before.
+func (f *Follower) meetEnd(ctx context.Context) (err error) {
+	known := max(f.marked.Position, f.Position())
+	least := known
+	f.firstEnd.begun = f.cfg.Clock()
+	f.firstEnd.position, err = f.cfg.Journal.Last(ctx)
+	if err == nil && f.firstEnd.position < known && !f.cfg.Single {
+		f.firstEnd.position, err = f.end(ctx)
+		least = known + 1
+	}
+	if err != nil {
+		return fmt.Errorf("follow: %w", err)
+	}
+	if f.firstEnd.position < least {
+		return f.shortened(known)
+	}
+	f.reached(f.firstEnd.position)
+	return nil
 }
 
 // shortened is the error of a log that ends before a known position.

@@ -63,9 +63,14 @@ func (e *Env) Damage(pos, last events.Position) {
 	e.Stop()
 	e.FlipBit(pos)
 	e.Start()
-	e.eventually("it is back in the cluster", func() bool {
-		return e.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName)
-	})
+	e.eventually("it is back in the cluster", e.Current)
+}
+
+// Current reports whether the server's copy of the log is what the others have.
+func (e *Env) Current() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName)
 }
 
 func (e *Env) eventually(what string, is func() bool) {
