@@ -116,7 +116,7 @@ func (r *restoration) fill(ctx context.Context, conn *nats.Conn, copies int, log
 	cfg := journal.Config{
 		Conn: conn, MACKey: r.master.Derive(purposeMAC), Replica: events.NewID("r_"), Replicas: copies, Logger: log,
 	}
-	return journal.Restore(ctx, cfg, func(into *journal.Restoration) error {
+	return journal.Restore(ctx, cfg, 1, func(into *journal.Restoration) error {
 		err := r.log.Read(ctx, journal.Cursor{}, r.log.Manifest().Position, func(record *journal.Record) error {
 			return into.Put(ctx, record)
 		})

@@ -63,10 +63,12 @@ func (j *Journal) Append(ctx context.Context, subject string, evs ...*events.Eve
 }
 
 // AppendIf writes events as one page of their own if last is still the last
-// position of exactly this subject; 0 means that the subject has no record. It
-// returns when they are as durable as with Append.
+// position of exactly this subject; 0 means that the subject has no record. A
+// position that was archived means that it has none since. AppendIf returns
+// when they are as durable as with Append.
 //
-// Errors: ErrConflict, the subject has another last position and nothing was
+// Errors: ErrConflict, the subject has another last position, or may have one
+// that was archived and that this replica has not applied, and nothing was
 // written; otherwise as with Append. When ctx ends before the outcome is known,
 // the error is ErrUncertain: the page may be written all the same.
 func (j *Journal) AppendIf(ctx context.Context, subject string, last events.Position, evs ...*events.Event) (events.Position, error) {
@@ -82,8 +84,24 @@ func (j *Journal) AppendIf(ctx context.Context, subject string, last events.Posi
 	defer cancel(nil)
 	defer context.AfterFunc(j.life, func() { cancel(ErrClosed) })()
 	w := j.page(subject, e)
-	w.guard = &last
+	guard, known := j.guard(last)
+	if !known {
+		return 0, ErrConflict
+	}
+	w.guard = &guard
 	return j.write(ctx, w)
+}
+
+// guard is what the stream knows as a subject's last position: nothing, if that
+// was archived. Whether the subject had a later record that was archived as well
+// is known only to who has applied all of them.
+func (j *Journal) guard(last events.Position) (guard events.Position, known bool) {
+	first := j.First()
+	if last >= first || first == 1 {
+		return last, true
+	}
+	seen := j.seen.Load()
+	return 0, seen != nil && (*seen)().Position+1 >= first
 }
 
 // enter registers a writer that Close waits for.

@@ -39,6 +39,16 @@ var (
 	ErrClosed = errors.New("journal: closed")
 )
 
+// An ArchivedError says that the beginning of the log is not here any more, and
+// that something was asked for which stands there.
+type ArchivedError struct {
+	First events.Position // of the log that is here
+}
+
+func (e *ArchivedError) Error() string {
+	return fmt.Sprintf("journal: the log before position %d was archived", e.First)
+}
+
 // A GapError says that records are missing: the log does not continue where it
 // was left, or it ends before a record that it once had.
 type GapError struct {

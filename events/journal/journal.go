@@ -213,6 +213,12 @@ func (j *Journal) Last(ctx context.Context) (events.Position, error) {
 	return last, nil
 }
 
+// First is the first position of the log. It is more than 1 where what came
+// before was archived.
+func (j *Journal) First() events.Position {
+	return max(1, events.Position(j.info.Load().Config.FirstSeq))
+}
+
 // Led reports whether the log had a leader, with a quorum behind it, when it
 // was last asked to write a page or, where it has one replica, for a position.
 // While nobody asks, a loss of the leader is not noticed.

@@ -29,7 +29,8 @@ const (
 // An error of fn ends Tail with that error. A *GapError or *DamageError comes
 // after the same record failed again when read from a fresh consumer; it is
 // final for this log as this server shows it. ErrUnavailable: the connection
-// was closed for good.
+// was closed for good. *ArchivedError: the next record is not in the log any
+// more.
 //
 // Records that the server withholds at the end of the log cannot be noticed
 // here: the reader must compare what it was given with Last.
@@ -135,7 +136,7 @@ func (r *reading) pass(ctx context.Context) error {
 	defer r.j.onReconnect(func() { cancel(errReconnected) })()
 
 	r.server = ""
-	if err := r.checkEnd(ctx); err != nil {
+	if err := r.checkEnds(ctx); err != nil {
 		return err
 	}
 	src, err := r.j.open(ctx, r.v.at.Position+1, r.to, place{near: r.to == 0, avoid: r.avoid})
@@ -178,11 +179,15 @@ func (r *reading) verify(msg jetstream.Msg) (*Record, error) {
 	return record, err
 }
 
-// checkEnd compares the end of the log with what was read and is to be read.
-func (r *reading) checkEnd(ctx context.Context) error {
+// checkEnds compares where the log begins and ends with what was read and is to
+// be read.
+func (r *reading) checkEnds(ctx context.Context) error {
 	last, err := r.j.Last(ctx)
 	if err != nil {
 		return err
+	}
+	if first := r.j.First(); r.v.at.Position+1 < first {
+		return &stopError{&ArchivedError{First: first}}
 	}
 	if last < r.v.at.Position || last < r.to {
 		if cluster := r.j.info.Load().Cluster; cluster != nil {

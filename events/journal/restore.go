@@ -30,6 +30,7 @@ const (
 // A Restoration is a log in the making. It is used by one goroutine.
 type Restoration struct {
 	j       *Journal
+	first   events.Position
 	last    events.Position // that was sent
 	pending []pendingAck    // oldest first
 	bytes   int
@@ -41,11 +42,12 @@ type pendingAck struct {
 	future   jetstream.PubAckFuture
 }
 
-// Restore makes the log anew. fill puts in what it consists of; nobody else can
-// open it until fill returned. Where that fails, no log is left behind.
+// Restore makes the log anew, with first as the position of its first record:
+// 1, or more where the beginning of the log was archived. fill puts in what the log consists of; nobody else can open it until
+// fill returned. Where that fails, no log is left behind.
 //
 // Errors: ErrExists, ErrRestoring, those of fill, and ErrUnavailable.
-func Restore(ctx context.Context, cfg Config, fill func(*Restoration) error) (err error) {
+func Restore(ctx context.Context, cfg Config, first events.Position, fill func(*Restoration) error) (err error) {
 	if err := cfg.complete(); err != nil {
 		return err
 	}
@@ -63,6 +65,7 @@ func Restore(ctx context.Context, cfg Config, fill func(*Restoration) error) (er
 	}
 	want := streamConfig(cfg.Replicas)
 	want.Metadata = map[string]string{restoringKey: events.NewID("")}
+	want.FirstSeq = firstSeq(first)
 	stream, err := js.CreateStream(ctx, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return ErrExists
@@ -70,7 +73,7 @@ func Restore(ctx context.Context, cfg Config, fill func(*Restoration) error) (er
 	if err != nil {
 		return fmt.Errorf("%w: create the stream: %w", ErrUnavailable, err)
 	}
-	r := &Restoration{j: newJournal(cfg, js, stream)}
+	r := &Restoration{j: newJournal(cfg, js, stream), first: first, last: first - 1}
 	defer r.j.die()
 	if err = fill(r); err == nil {
 		err = r.finish(ctx)
@@ -83,12 +86,23 @@ func Restore(ctx context.Context, cfg Config, fill func(*Restoration) error) (er
 	return errors.Join(err, js.DeleteStream(ctx, StreamName))
 }
 
+// firstSeq is the setting of a stream that begins at a position; 0: at the
+// beginning.
+func firstSeq(first events.Position) uint64 {
+	if first <= 1 {
+		return 0
+	}
+	return uint64(first)
+}
+
 // finish lets everybody open the log, once all of it is durable.
 func (r *Restoration) finish(ctx context.Context) error {
 	if err := r.flush(ctx, 0, 0); err != nil {
 		return err
 	}
-	if _, err := r.j.js.UpdateStream(ctx, streamConfig(r.j.cfg.Replicas)); err != nil {
+	open := streamConfig(r.j.cfg.Replicas)
+	open.FirstSeq = firstSeq(r.first)
+	if _, err := r.j.js.UpdateStream(ctx, open); err != nil {
 		return fmt.Errorf("%w: open the stream: %w", ErrUnavailable, err)
 	}
 	return nil

@@ -52,7 +52,7 @@ func TestRestore(t *testing.T) {
 			}
 			var at events.Position
 			eventually(t, "the server takes a log", func() bool { // a cluster that is still starting does not
-				err := journal.Restore(t.Context(), restoring(env, change...), func(r *journal.Restoration) (err error) {
+				err := journal.Restore(t.Context(), restoring(env, change...), 1, func(r *journal.Restoration) (err error) {
 					if err := copyInto(t, j)(r); err != nil {
 						return err
 					}
@@ -73,7 +73,7 @@ func TestRestore(t *testing.T) {
 			}
 			mustAppend(t, again, events.BeaconsSubject(), beacon("and on"))
 			eventually(t, "it refuses another one", func() bool {
-				err := journal.Restore(t.Context(), restoring(env, change...), copyInto(t, j))
+				err := journal.Restore(t.Context(), restoring(env, change...), 1, copyInto(t, j))
 				if !errors.Is(err, journal.ErrExists) && !errors.Is(err, journal.ErrUnavailable) {
 					t.Fatalf("onto a log: %v", err)
 				}
@@ -88,14 +88,14 @@ func TestRestore(t *testing.T) {
 func TestRestoreFails(t *testing.T) {
 	j, env := sample(t, 3), journaltest.New(t)
 	broken := errors.New("broken")
-	err := journal.Restore(t.Context(), restoring(env), func(r *journal.Restoration) error {
+	err := journal.Restore(t.Context(), restoring(env), 1, func(r *journal.Restoration) error {
 		if err := copyInto(t, j)(r); err != nil {
 			t.Error(err)
 		}
 		if _, err := journal.Open(t.Context(), restoring(env)); !errors.Is(err, journal.ErrRestoring) {
 			t.Errorf("opened: %v", err)
 		}
-		if err := journal.Restore(t.Context(), restoring(env), copyInto(t, j)); !errors.Is(err, journal.ErrRestoring) {
+		if err := journal.Restore(t.Context(), restoring(env), 1, copyInto(t, j)); !errors.Is(err, journal.ErrRestoring) {
 			t.Errorf("restored twice at once: %v", err)
 		}
 		var gap *journal.GapError

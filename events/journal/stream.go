@@ -68,7 +68,6 @@ func assertStream(want, got jetstream.StreamConfig) error {
 		{"allow_msg_counter", want.AllowMsgCounter, got.AllowMsgCounter},
 		{"allow_msg_schedules", want.AllowMsgSchedules, got.AllowMsgSchedules},
 		{"compression", want.Compression, got.Compression},
-		{"first_seq", false, got.FirstSeq > 1},
 		{"mirror", false, got.Mirror != nil},
 		{"sources", false, len(got.Sources) > 0},
 		{"subject_transform", false, got.SubjectTransform != nil},

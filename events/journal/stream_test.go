@@ -40,7 +40,6 @@ func TestOpenRefusesDrift(t *testing.T) {
 		{"allow_msg_ttl", func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true }},
 		{"discard", func(c *jetstream.StreamConfig) { c.AllowMsgSchedules, c.Discard = true, jetstream.DiscardOld }},
 		{"compression", func(c *jetstream.StreamConfig) { c.Compression = jetstream.S2Compression }},
-		{"first_seq", func(c *jetstream.StreamConfig) { c.FirstSeq = 5 }},
 		{"subject_transform", func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "grantlog.a", Destination: "grantlog.b"}
 		}},
