@@ -91,7 +91,7 @@ func TestBackupAndRestore(t *testing.T) {
 	app := s.create(s.admin(), settings{"name": "Kept", "scopes": []string{"a"}})
 	before := s.token(app)
 	session := s.begin("app_mobile")
-	verifier := s.resourceServer(nil)
+	verifier := s.resourceServer()
 
 	acknowledged, stop := s.busy(app)
 	s.eventually("tokens are issued", func() bool { return len(acknowledged()) > 5 })

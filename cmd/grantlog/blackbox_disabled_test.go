@@ -161,7 +161,7 @@ func TestDisablingIsHeard(t *testing.T) {
 	d, _ := startDisabling(t)
 	listener := as[application](d.json(http.MethodPost, "/oauth/applications?organization=acme",
 		settings{"name": "Listener", "scopes": []string{"revocations:read"}}, bearer(d.admin)).want(http.StatusCreated))
-	v := d.resourceServer(func(c *resource.Config) { c.ClientID, c.ClientSecret = listener.ClientID, listener.ClientSecret })
+	v := d.resourceServer(resource.WithClient(listener.ClientID, listener.ClientSecret))
 	d.heard(v)
 	backend := d.id("app_backend").path()
 	token := d.token(d.backend)

@@ -18,19 +18,14 @@ import (
 )
 
 // resourceServer is a verifier that listens to a server.
-func (s *server) resourceServer(change func(*resource.Config)) *resource.Verifier {
+func (s *server) resourceServer(opts ...resource.Option) *resource.Verifier {
 	s.t.Helper()
 	listener := s.create(s.admin(), settings{"scopes": []string{"revocations:read"}})
-	ctx, cancel := context.WithCancel(context.Background())
-	s.t.Cleanup(cancel)
-	cfg := resource.Config{Issuer: s.issuer(), ClientID: listener.ClientID, ClientSecret: listener.ClientSecret}
-	if change != nil {
-		change(&cfg)
-	}
-	v, err := resource.New(ctx, cfg)
+	v, err := resource.New(s.issuer(), append([]resource.Option{resource.WithClient(listener.ClientID, listener.ClientSecret)}, opts...)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.t.Cleanup(v.Close)
 	return v
 }
 
@@ -64,7 +59,7 @@ func TestResourceVerifier(t *testing.T) {
 	admin := s.admin()
 	app := s.create(admin, settings{"scopes": []string{"a", "b"}})
 	before := s.token(app)
-	v := s.resourceServer(nil)
+	v := s.resourceServer()
 	s.heard(v)
 
 	if claims := wantVerdict(t, v, before, nil); claims != nil && (claims.ClientID != app.ClientID || !claims.Has("a") || claims.Has("c")) {
@@ -90,7 +85,7 @@ func TestResourceVerifier(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	elsewhere := s.resourceServer(func(c *resource.Config) { c.Audience = "https://other.example" })
+	elsewhere := s.resourceServer(resource.WithAudience("https://other.example"))
 	wantVerdict(t, elsewhere, s.token(secret), resource.ErrInvalid)
 }
 
@@ -102,8 +97,8 @@ func TestResourceVerifierWithoutNews(t *testing.T) {
 	app := s.create(s.admin(), settings{"scopes": []string{"a"}})
 	var ahead atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	deny := s.resourceServer(func(c *resource.Config) { c.Clock, c.WhenStale = clock, resource.Deny })
-	ask := s.resourceServer(func(c *resource.Config) { c.Clock = clock })
+	deny := s.resourceServer(resource.WithClock(clock), resource.WithMaxStaleness(30*time.Second, resource.Deny))
+	ask := s.resourceServer(resource.WithClock(clock))
 	s.heard(deny)
 	s.heard(ask)
 	token := s.token(app)
@@ -120,7 +115,7 @@ func TestResourceMiddleware(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	app := s.create(s.admin(), settings{"scopes": []string{"a"}})
-	v := s.resourceServer(nil)
+	v := s.resourceServer()
 	s.heard(v)
 	token := s.token(app)
 	hello := func(w http.ResponseWriter, r *http.Request) {
@@ -200,7 +195,7 @@ func TestResourceVerifierResumes(t *testing.T) {
 	s := start(t)
 	app := s.create(s.admin(), settings{"scopes": []string{"a"}})
 	way := &cutter{base: s.base}
-	v := s.resourceServer(func(c *resource.Config) { c.HTTP = &http.Client{Transport: way} })
+	v := s.resourceServer(resource.WithHTTPClient(&http.Client{Transport: way}))
 	s.heard(v)
 	tokens := []string{s.token(app), s.token(app), s.token(app)}
 	for _, token := range tokens {

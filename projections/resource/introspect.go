@@ -16,9 +16,9 @@ import (
 const requestTimeout = 10 * time.Second
 
 // introspector asks the issuer.
-type introspector struct{ cfg Config }
+type introspector struct{ cfg config }
 
-func newIntrospector(cfg Config) *introspector { return &introspector{cfg} }
+func newIntrospector(cfg config) *introspector { return &introspector{cfg} }
 
 // token asks whether a token counts, at a mark or later: the issuer's answer is
 // never older than what this server has heard already.
@@ -30,7 +30,7 @@ func (i *introspector) token(ctx context.Context, token string, heard events.Mar
 	err := i.cfg.post(ctx, "/oauth/introspect", url.Values{"token": {token}}, header, &answer)
 	switch {
 	case err != nil:
-		i.cfg.Logger.Warn("introspection failed", "error", err)
+		i.cfg.log.Warn("introspection failed", "error", err)
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case !answer.Active:
 		return ErrRevoked
@@ -39,10 +39,10 @@ func (i *introspector) token(ctx context.Context, token string, heard events.Mar
 }
 
 // post sends a form with the client's credentials and reads JSON.
-func (c *Config) post(ctx context.Context, path string, form url.Values, header http.Header, into any) error {
+func (c *config) post(ctx context.Context, path string, form url.Values, header http.Header, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Issuer+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.issuer+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
@@ -50,15 +50,15 @@ func (c *Config) post(ctx context.Context, path string, form url.Values, header 
 		req.Header = header
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret))
+	req.SetBasicAuth(url.QueryEscape(c.clientID), url.QueryEscape(c.clientSecret))
 	return c.fetch(req, into)
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-func (c *Config) fetch(req *http.Request, into any) error {
-	resp, err := c.HTTP.Do(req)
+func (c *config) fetch(req *http.Request, into any) error {
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *Config) fetch(req *http.Request, into any) error {
 }
 
 // login gets a token for the feed.
-func (c *Config) login(ctx context.Context) (string, error) {
+func (c *config) login(ctx context.Context) (string, error) {
 	var answer struct {
 		Token string `json:"access_token"`
 	}

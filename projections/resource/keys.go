@@ -34,7 +34,7 @@ var accepted = map[jwa.SignatureAlgorithm]bool{jwa.ES256: true, jwa.RS256: true,
 // waits for the fetch that is under way; nobody waits for a key that is, and not
 // too old.
 type keySet struct {
-	cfg Config
+	cfg config
 
 	mu       sync.Mutex // never held during a fetch
 	set      jwk.Set
@@ -44,7 +44,7 @@ type keySet struct {
 	failed   bool // the last fetch
 }
 
-func newKeySet(cfg Config) *keySet { return &keySet{cfg: cfg, set: jwk.NewSet()} }
+func newKeySet(cfg config) *keySet { return &keySet{cfg: cfg, set: jwk.NewSet()} }
 
 // verify checks a token's form, type and signature and returns its payload.
 func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
@@ -86,7 +86,7 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 // find returns a key, fetching the set when it is old or lacks the kid.
 func (k *keySet) find(ctx context.Context, kid string) (jwk.Key, error) {
 	k.mu.Lock()
-	now := k.cfg.Clock()
+	now := k.cfg.clock()
 	_, known := k.lookup(kid, now)
 	if (!known || now.Sub(k.fetched) >= keysAge) && k.fetching == nil && now.Sub(k.tried) >= refetch {
 		k.tried, k.fetching = now, make(chan struct{})
@@ -124,12 +124,12 @@ func (k *keySet) lookup(kid string, now time.Time) (jwk.Key, bool) {
 func (k *keySet) renew(ctx context.Context, done chan struct{}) {
 	set, err := k.fetch(ctx)
 	if err != nil {
-		k.cfg.Logger.Warn("the issuer's keys could not be fetched", "error", err)
+		k.cfg.log.Warn("the issuer's keys could not be fetched", "error", err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.failed = err != nil; !k.failed {
-		k.set, k.fetched = set, k.cfg.Clock()
+		k.set, k.fetched = set, k.cfg.clock()
 	}
 	k.fetching = nil
 	close(done)
@@ -138,7 +138,7 @@ func (k *keySet) renew(ctx context.Context, done chan struct{}) {
 func (k *keySet) fetch(ctx context.Context) (jwk.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.cfg.Issuer+"/oauth/jwks", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.cfg.issuer+"/oauth/jwks", nil)
 	if err != nil {
 		return nil, err
 	}

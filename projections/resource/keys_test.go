@@ -102,7 +102,7 @@ func (c *clock) now() time.Time        { return time.Unix(1_800_000_000, c.ns.Lo
 func (c *clock) move(by time.Duration) { c.ns.Add(int64(by)) }
 
 func (p *publisher) reader(c *clock) *keySet {
-	return newKeySet(Config{Issuer: p.URL, Clock: c.now, HTTP: p.Client(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	return newKeySet(config{issuer: p.URL, clock: c.now, http: p.Client(), log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 }
 
 // Whoever needs a key at once waits for one fetch; a made-up kid causes none.

@@ -24,8 +24,9 @@ const (
 
 // listener keeps the view up to date.
 type listener struct {
-	cfg  Config
+	cfg  config
 	view *view
+	subs []*nats.Subscription
 	id   string // Last-Event-ID: all of it was taken
 	next string // of the event that is being read
 }
@@ -33,15 +34,15 @@ type listener struct {
 // run listens until ctx ends, and resumes where a stream broke off.
 func (l *listener) run(ctx context.Context) {
 	for pause := firstPause; ctx.Err() == nil; {
-		began := l.cfg.Clock()
+		began := l.cfg.clock()
 		err := l.listen(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if l.cfg.Clock().Sub(began) > maxPause {
+		if l.cfg.clock().Sub(began) > maxPause {
 			pause = firstPause
 		}
-		l.cfg.Logger.Info("the revocation feed broke off", "error", err, "again in", pause)
+		l.cfg.log.Info("the revocation feed broke off", "error", err, "again in", pause)
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, maxPause)
@@ -65,7 +66,7 @@ func (l *listener) listen(ctx context.Context) error {
 	if l.id != "" {
 		req.Header.Set("Last-Event-ID", l.id)
 	}
-	resp, err := l.cfg.HTTP.Do(req)
+	resp, err := l.cfg.http.Do(req)
 	if err != nil {
 		return err
 	}
@@ -79,11 +80,11 @@ func (l *listener) listen(ctx context.Context) error {
 		return fmt.Errorf("the feed answers %s", resp.Status)
 	}
 	// A connection that is silent for too long is given up for a new one.
-	silent := time.AfterFunc(l.cfg.MaxStaleness, cancel)
+	silent := time.AfterFunc(l.cfg.maxStaleness, cancel)
 	defer silent.Stop()
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		silent.Reset(l.cfg.MaxStaleness)
+		silent.Reset(l.cfg.maxStaleness)
 		if err := l.line(lines.Text()); err != nil {
 			return err
 		}
@@ -118,25 +119,25 @@ func (l *listener) line(line string) error {
 }
 
 func (l *listener) request(ctx context.Context, path, token string) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.cfg.Issuer+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.cfg.issuer+path, nil)
 	if err == nil {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, err
 }
 
-// subscribe takes endings from NATS as well, until ctx ends. A page that is
-// lost on the way comes with the HTTP feed.
-func (l *listener) subscribe(ctx context.Context) error {
-	sub, err := l.cfg.NATS.Subscribe(events.RevocationsSubject(l.cfg.Organization), func(m *nats.Msg) {
+// subscribe takes endings from NATS as well. A page that is lost on the way
+// comes with the HTTP feed.
+func (l *listener) subscribe(feed Feed) error {
+	sub, err := feed.conn.Subscribe(events.RevocationsSubject(feed.organization), func(m *nats.Msg) {
 		_, page, err := events.DecodePage(m.Data)
 		if err != nil {
-			l.cfg.Logger.Warn("a page on NATS cannot be read", "error", err)
+			l.cfg.log.Warn("a page on NATS cannot be read", "error", err)
 			return
 		}
 		for e, err := range page {
 			if err != nil {
-				l.cfg.Logger.Warn("a page on NATS cannot be read", "error", err)
+				l.cfg.log.Warn("a page on NATS cannot be read", "error", err)
 				return
 			}
 			// The message does not tell its position; the feed will.
@@ -148,6 +149,12 @@ func (l *listener) subscribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	context.AfterFunc(ctx, func() { _ = sub.Unsubscribe() })
+	l.subs = append(l.subs, sub)
 	return nil
+}
+
+func (l *listener) unsubscribe() {
+	for _, sub := range l.subs {
+		_ = sub.Unsubscribe() // fails where the connection is gone, and the subscription with it
+	}
 }

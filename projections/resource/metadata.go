@@ -19,20 +19,21 @@ type metadata struct {
 	Name     string   `json:"resource_name,omitempty"`
 }
 
-// checkResource accepts an absolute http or https URL without query and
+// checkURL accepts an absolute http or https URL without query and
 // fragment, that stands in a challenge as it is.
-func checkResource(text string) bool {
+func checkURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.String() == text &&
 		u.RawQuery == "" && u.Fragment == "" && !u.ForceQuery
 }
 
-// MetadataURL is the address of the metadata; empty without Config.Resource.
+// MetadataURL is the address of the metadata; empty without
+// WithResource.
 func (v *Verifier) MetadataURL() string {
-	if v.cfg.Resource == "" {
+	if v.cfg.resource == "" {
 		return ""
 	}
-	u, err := url.Parse(v.cfg.Resource)
+	u, err := url.Parse(v.cfg.resource)
 	if err != nil {
 		return "" // New refused it
 	}
@@ -45,10 +46,10 @@ func (v *Verifier) MetadataURL() string {
 
 // Metadata serves the document that tells clients where to get tokens for this
 // resource, and with which scopes. Mount it at MetadataPath, with the path of
-// Config.Resource behind it if it has one.
+// the resource behind it if it has one.
 func (v *Verifier) Metadata(scopes ...string) http.Handler {
 	document := metadata{
-		Resource: v.cfg.Resource, Servers: []string{v.cfg.Issuer}, Methods: []string{"header"}, Scopes: scopes, Name: v.cfg.Name,
+		Resource: v.cfg.resource, Servers: []string{v.cfg.issuer}, Methods: []string{"header"}, Scopes: scopes, Name: v.cfg.name,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -30,7 +30,7 @@ type refusal struct {
 // the address of the resource's metadata if there is one (RFC 9728 section
 // 5.1).
 func (v *Verifier) challenge(pairs ...string) string {
-	if v.cfg.Resource != "" {
+	if v.cfg.resource != "" {
 		pairs = append(pairs, "resource_metadata", v.MetadataURL())
 	}
 	var b strings.Builder

@@ -2,8 +2,6 @@ package resource
 
 import (
 	"encoding/binary"
-	"io"
-	"log/slog"
 	"runtime"
 	"testing"
 	"time"
@@ -115,11 +113,15 @@ func TestTwoFeeds(t *testing.T) {
 // Core NATS: what stands on the organization's subject is heard.
 func TestSubscription(t *testing.T) {
 	env, c := journaltest.New(t), &clock{}
-	j, conn, v := env.Open(), env.Connect(), listening(c)
-	l := &listener{cfg: Config{NATS: conn, Organization: "acme", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, view: v}
-	if err := l.subscribe(t.Context()); err != nil {
+	j, conn := env.Open(), env.Connect()
+	verifier, err := New("http://127.0.0.1:1", WithClient("c", "s"), WithClock(c.now), WithRevocations(NATS(conn, "acme")))
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(verifier.Close)
+	v := verifier.view
+	v.begin(events.Mark{Position: 10})
+	c.move(time.Minute)
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}

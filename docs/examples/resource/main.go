@@ -33,15 +33,16 @@ func main() {
 func run(log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	verifier, err := resource.New(ctx, resource.Config{
-		Issuer: os.Getenv("ISSUER"), ClientID: os.Getenv("CLIENT_ID"), ClientSecret: os.Getenv("CLIENT_SECRET"),
-		Resource: "http://" + os.Getenv("LISTEN"), Name: "Customers",
-		MaxStaleness: 30 * time.Second, WhenStale: resource.Introspect,
-		Logger: log,
-	})
+	verifier, err := resource.New(os.Getenv("ISSUER"),
+		resource.WithClient(os.Getenv("CLIENT_ID"), os.Getenv("CLIENT_SECRET")),
+		resource.WithResource("http://"+os.Getenv("LISTEN"), "Customers"),
+		resource.WithMaxStaleness(30*time.Second, resource.Introspect),
+		resource.WithLogger(log),
+	)
 	if err != nil {
 		return err
 	}
+	defer verifier.Close()
 	mux := http.NewServeMux()
 	mux.Handle("GET /customers", verifier.Handler(http.HandlerFunc(customers), "read:customers"))
 	mux.Handle("GET "+resource.MetadataPath, verifier.Metadata("read:customers"))
