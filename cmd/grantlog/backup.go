@@ -112,8 +112,14 @@ func (c *backupCmd) download(ctx context.Context, out io.Writer) (m backup.Manif
 }
 
 func printManifest(w io.Writer, m backup.Manifest) error {
-	_, err := fmt.Fprintf(w, "contents  %s\nposition  %d\nchain     %x\nroot      %s\nbytes     %d\nentries   %d\ncreated   %s\n",
-		m.Contents, m.Position, m.Chain, m.Root, m.Bytes, m.Entries, m.Created.Format(time.RFC3339Nano))
+	_, err := fmt.Fprintf(w, "contents  %s\n", m.Contents)
+	if err == nil && m.First > 1 {
+		_, err = fmt.Fprintf(w, "first     %d\n", m.First)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "position  %d\nchain     %x\nroot      %s\nbytes     %d\nentries   %d\ncreated   %s\n",
+			m.Position, m.Chain, m.Root, m.Bytes, m.Entries, m.Created.Format(time.RFC3339Nano))
+	}
 	if err == nil && m.Checkpoint != "" {
 		_, err = fmt.Fprintf(w, "\n%s\n", m.Checkpoint)
 	}

@@ -107,6 +107,15 @@ func (e *Edge) read(indexes []int64) ([]Hash, error) {
 	return hashes, nil
 }
 
+// Clone returns a copy, which grows on its own.
+func (e *Edge) Clone() Edge {
+	clone := Edge{size: e.size, tiles: make([][]byte, len(e.tiles))}
+	for level, tile := range e.tiles {
+		clone.tiles[level] = append(make([]byte, 0, tileBytes), tile...)
+	}
+	return clone
+}
+
 // whole reports whether the edge has the tiles that its size asks for.
 func (e *Edge) whole() bool {
 	if e.size < 0 || len(e.tiles) > levels {

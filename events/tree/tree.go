@@ -92,6 +92,13 @@ func (t *Tree) Head() (Head, error) {
 	return t.edge.Head()
 }
 
+// Edge returns the tree's edge. It is the caller's.
+func (t *Tree) Edge() Edge {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.edge.Clone()
+}
+
 // At says after which record the tree stands.
 func (t *Tree) At() events.Seen {
 	t.mu.RLock()

@@ -227,7 +227,7 @@ func TestAnotherKeyAndNewerFormat(t *testing.T) {
 		t.Errorf("another master key: %v", err)
 	}
 	var newer *backup.NewerError
-	if _, err := open(t, bytes.Replace(b, []byte("backup 1\n"), []byte("backup 2\n"), 1), o.opener()); !errors.As(err, &newer) || newer.Version != 2 {
+	if _, err := open(t, bytes.Replace(b, []byte("backup 1\n"), []byte("backup 3\n"), 1), o.opener()); !errors.As(err, &newer) || newer.Version != 3 {
 		t.Errorf("a newer format: %v", err)
 	}
 	f, err := open(t, b, backup.Opener{Master: o.master, RecordKey: bytes.Repeat([]byte{8}, 32)})

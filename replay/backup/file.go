@@ -53,8 +53,16 @@ func (f *File) Last(context.Context) (events.Position, error) { return f.manifes
 // Read gives fn the records after from up to and including position to. They
 // are verified as journal.Journal.Read does, from the first one on.
 func (f *File) Read(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error {
-	verifier := journal.NewVerifier(f.with.RecordKey, journal.Cursor{})
-	var at journal.Cursor
+	at := f.before()
+	switch {
+	case to <= from.Position:
+		return nil
+	case from.Position < at.Position:
+		return &journal.ArchivedError{First: f.manifest.First}
+	case from.Position == at.Position && from.Chain != (events.Chain{}) && from.Chain != at.Chain:
+		return &journal.DamageError{Position: from.Position, Reason: reasonAnother}
+	}
+	verifier := journal.NewVerifier(f.with.RecordKey, at)
 	err := f.sections(sectionRecord, func(body []byte, _ *seal.Sealer) error {
 		if at.Position >= to {
 			return io.EOF
@@ -76,7 +84,7 @@ func (f *File) Read(ctx context.Context, from journal.Cursor, to events.Position
 			return nil
 		case r.Position == from.Position:
 			if from.Chain != (events.Chain{}) && from.Chain != r.Chain {
-				return &journal.DamageError{Position: r.Position, Reason: "it is another log before that position"}
+				return &journal.DamageError{Position: r.Position, Reason: reasonAnother}
 			}
 			return nil
 		}
@@ -86,6 +94,16 @@ func (f *File) Read(ctx context.Context, from journal.Cursor, to events.Position
 		err = &journal.GapError{Want: to, Got: at.Position}
 	}
 	return err
+}
+
+const reasonAnother = "it is another log before that position"
+
+// before stands before the first record.
+func (f *File) before() journal.Cursor {
+	if f.manifest.First <= 1 {
+		return journal.Cursor{}
+	}
+	return journal.Cursor{Position: f.manifest.First - 1, Chain: f.manifest.Before}
 }
 
 // Entries gives fn what stood beside the log.
@@ -125,10 +143,10 @@ func (f *File) sections(kind byte, fn func(body []byte, sealer *seal.Sealer) err
 				return err
 			}
 		}
-		if found > kind {
+		if place(found) > place(kind) {
 			return nil
 		}
-		if found < kind {
+		if found != kind {
 			continue
 		}
 		if err := fn(body, sealer); err == io.EOF {

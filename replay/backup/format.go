@@ -6,6 +6,7 @@
 // the body (uvarint), the body.
 //
 //	head      what is in the backup; JSON
+//	base      a piece of what the log begins with, if its beginning was archived
 //	record    position (uvarint), MAC and subject (each a uvarint of its length, then
 //	          that), page
 //	entry     an entry of package erasable, sealed
@@ -15,9 +16,12 @@
 //
 // Records stand as their writers wrote them, with the MACs of their writers, so
 // a backup is verified as the log itself is, and what is sealed in the log is
-// sealed here. The entries, whose names say which users there are, are sealed
+// sealed here. The base (see Base) is sealed by who made it. The entries, whose names say which users there are, are sealed
 // under a data key of this backup, which the head holds wrapped. So whoever has
 // a backup and no master key learns what a reader of the log's stream would.
+//
+// A backup of a log that begins with position 1 is of format 1, which has no
+// base; all others are of format 2.
 //
 // Everything but the sealing and the HMAC can be checked without a key.
 package backup
@@ -38,8 +42,9 @@ const Purpose = "backup"
 
 const (
 	// magic stands before the version in the first line.
-	magic   = "grantlog backup "
-	version = 1
+	magic       = "grantlog backup "
+	plainFormat = 1
+	basedFormat = 2 // with a base
 
 	dataKey = "backup" // id of the data key
 	sealed  = "entry"  // name under which entries are sealed
@@ -55,7 +60,21 @@ const (
 	sectionEntry
 	sectionManifest
 	sectionEnd
+	sectionBase // stands behind the head
 )
+
+// place is where a kind of section stands among the others; 0: it is none.
+func place(kind byte) int {
+	switch {
+	case kind == sectionBase:
+		return 2
+	case kind == sectionHead:
+		return 1
+	case kind > sectionHead && kind <= sectionEnd:
+		return int(kind) + 1
+	}
+	return 0
+}
 
 // Contents says what a backup holds.
 type Contents string
@@ -82,11 +101,16 @@ func ParseContents(name string) (Contents, error) {
 type Manifest struct {
 	Created  time.Time `json:"created"`
 	Contents Contents  `json:"contents"`
+	// First is the first record, and Before the chain before it, where the
+	// beginning of the log was archived. Otherwise they are zero.
+	First  events.Position `json:"first,omitempty"`
+	Before events.Chain    `json:"before,omitzero"`
 	// Position is the last record: everything that was acknowledged before the
 	// backup was begun is at or before it. Chain is the running hash there.
 	Position events.Position `json:"position"`
 	Chain    events.Chain    `json:"chain"`
-	// Root is that of the Merkle tree over the records. Checkpoint is the same,
+	// Root is that of the Merkle tree over all records of the log up to
+	// Position, archived ones included. Checkpoint is the same,
 	// signed, where who took the backup knows the name of the log.
 	Root       tree.Hash `json:"root"`
 	Checkpoint string    `json:"checkpoint,omitempty"`
@@ -120,7 +144,7 @@ var (
 type NewerError struct{ Version int }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("the backup was written by a newer grantlog than this one (format %d, known is %d)", e.Version, version)
+	return fmt.Sprintf("the backup was written by a newer grantlog than this one (format %d, known is %d)", e.Version, basedFormat)
 }
 
 func damaged(format string, args ...any) error {

@@ -13,11 +13,14 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/s2"
+
+	"github.com/grantlog/grantlog/events"
 )
 
 // reader reads sections, and checks their form.
 type reader struct {
 	in   *bufio.Reader
+	form int // version of the format
 	sum  hash.Hash
 	kind byte
 	body bytes.Buffer
@@ -39,10 +42,10 @@ func newReader(r io.Reader) (*reader, error) {
 	switch {
 	case !ok || err != nil || n < 1:
 		return nil, ErrForeign
-	case n > version:
+	case n > basedFormat:
 		return nil, &NewerError{n}
 	}
-	in := &reader{in: bufio.NewReaderSize(s2.NewReader(r), 64<<10), sum: sha256.New()}
+	in := &reader{form: n, in: bufio.NewReaderSize(s2.NewReader(r), 64<<10), sum: sha256.New()}
 	in.sum.Write(append(line, '\n'))
 	return in, nil
 }
@@ -53,7 +56,7 @@ func (r *reader) next() (kind byte, body []byte, err error) {
 	if err != nil {
 		return 0, nil, damaged("it ends early (%v)", err)
 	}
-	if kind < r.kind || kind < sectionHead || kind > sectionEnd || r.kind == 0 && kind != sectionHead {
+	if !r.fits(kind) {
 		return 0, nil, damaged("a section is out of place")
 	}
 	r.kind = kind
@@ -76,18 +79,30 @@ func (r *reader) next() (kind byte, body []byte, err error) {
 	return kind, body, nil
 }
 
+// fits reports whether a section may follow those before.
+func (r *reader) fits(kind byte) bool {
+	if r.kind == 0 || kind == sectionHead {
+		return r.kind == 0 && kind == sectionHead
+	}
+	return place(kind) >= place(r.kind) && (kind != sectionBase || r.form >= basedFormat)
+}
+
 // scan reads everything. With a key it authenticates the backup, without one it
 // finds what accidents do.
 func (r *reader) scan(key []byte) (m Manifest, err error) {
 	counted := Manifest{}
+	records := events.Position(0)
+	based := false
 	for {
 		kind, body, err := r.next()
 		if err != nil {
 			return m, err
 		}
 		switch kind {
+		case sectionBase:
+			based = true
 		case sectionRecord:
-			counted.Position++
+			records++
 		case sectionEntry:
 			counted.Entries++
 		case sectionManifest:
@@ -98,7 +113,10 @@ func (r *reader) scan(key []byte) (m Manifest, err error) {
 			if err := r.end(body, key); err != nil {
 				return m, err
 			}
-			if m.Contents == "" || m.Position != counted.Position || m.Entries != counted.Entries {
+			if counted.Position = records; m.First > 1 {
+				counted.Position = m.First - 1 + records
+			}
+			if m.Contents == "" || m.Position != counted.Position || m.Entries != counted.Entries || based != (m.First > 1) {
 				return m, damaged("it does not hold what its manifest says")
 			}
 			return m, nil

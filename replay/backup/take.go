@@ -16,8 +16,10 @@ import (
 // Source is what a backup is taken of. It may go on meanwhile.
 type Source struct {
 	// Last and Read are those of journal.Journal.
-	Last   func(ctx context.Context) (events.Position, error)
-	Read   func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
+	Last func(ctx context.Context) (events.Position, error)
+	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
+	// Base is what the log begins with; nil: with position 1.
+	Base   *Base
 	Store  *erasable.Store // nil: there are no entries
 	Master seal.Master
 	// Sign makes a checkpoint; nil: the backup has none.
@@ -42,11 +44,17 @@ const (
 // end, what was erased in the moments between is missing: never more than what
 // somebody wanted to be forgotten.
 func Take(ctx context.Context, w io.Writer, src Source, contents Contents, progress func(at, last events.Position)) (Manifest, error) {
-	b, err := newWriter(w, src.Master, Manifest{Created: src.Now.UTC(), Contents: contents})
+	if contents == Keys {
+		src.Base = nil
+	}
+	b, err := newWriter(w, src.Master, Manifest{Created: src.Now.UTC(), Contents: contents}, src.Base)
 	if err != nil {
 		return Manifest{}, err
 	}
 	t := taking{src: src, writer: b, progress: progress}
+	if src.Base != nil {
+		t.at = src.Base.before()
+	}
 	if err := t.run(ctx, contents); err != nil {
 		return Manifest{}, err
 	}
@@ -96,6 +104,9 @@ func (t *taking) run(ctx context.Context, contents Contents) error {
 // records writes those up to a position that were not written yet.
 func (t *taking) records(ctx context.Context, last events.Position) error {
 	return t.src.Read(ctx, t.at, last, func(r *journal.Record) error {
+		if err := t.src.Base.recognize(r); err != nil {
+			return err
+		}
 		t.at = r.Cursor()
 		if t.progress != nil {
 			t.progress(r.Position, last)

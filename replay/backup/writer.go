@@ -32,20 +32,26 @@ type writer struct {
 	manifest Manifest
 }
 
-func newWriter(w io.Writer, master seal.Master, m Manifest) (*writer, error) {
+func newWriter(w io.Writer, master seal.Master, m Manifest, base *Base) (*writer, error) {
 	wrapped, sealer, err := master.NewDataKey(dataKey)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.New()
-	if _, err := fmt.Fprintf(io.MultiWriter(w, sum), "%s%d\n", magic, version); err != nil {
+	sum, form := sha256.New(), plainFormat
+	if base != nil {
+		form = basedFormat
+	}
+	if _, err := fmt.Fprintf(io.MultiWriter(w, sum), "%s%d\n", magic, form); err != nil {
 		return nil, err
 	}
 	b := &writer{key: master.Derive(Purpose), sealer: sealer, sum: sum, manifest: m}
 	// One goroutine: where a server writes, requests need the processors more.
 	b.packed = s2.NewWriter(w, s2.WriterConcurrency(1))
 	b.out = bufio.NewWriterSize(io.MultiWriter(b.sum, b.packed), 64<<10)
-	return b, b.json(sectionHead, head{m.Contents, wrapped})
+	if err := b.json(sectionHead, head{m.Contents, wrapped}); err != nil || base == nil {
+		return b, err
+	}
+	return b, b.base(base)
 }
 
 func (b *writer) section(kind byte, body []byte) error {
@@ -73,8 +79,10 @@ func (b *writer) record(r *journal.Record) error {
 	b.buf = body
 	b.manifest.Position, b.manifest.Chain = r.Position, r.Chain
 	b.manifest.Bytes += int64(r.Bytes)
-	if err := b.edge.Append(tree.Leaf(r.Subject, r.Payload)); err != nil {
-		return err
+	if int64(r.Position) > b.edge.Size() { // the base has the others
+		if err := b.edge.Append(tree.Leaf(r.Subject, r.Payload)); err != nil {
+			return err
+		}
 	}
 	return b.section(sectionRecord, body)
 }
