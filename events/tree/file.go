@@ -42,8 +42,11 @@ func writeEdge(dir string, s savedEdge) error {
 	}
 	line = append(line, '\n')
 	sum := sha256.Sum256(line)
-	text := append(hex.AppendEncode(line, sum[:]), '\n')
+	return replaceEdge(dir, append(hex.AppendEncode(line, sum[:]), '\n'))
+}
 
+// replaceEdge makes the file of the edge another one, as a whole.
+func replaceEdge(dir string, text []byte) error {
 	// An older file that a power failure brings back is good as well.
 	file, err := os.CreateTemp(dir, edgeName+".*.tmp")
 	if err != nil {
@@ -74,6 +77,10 @@ func readEdge(dir string) (s savedEdge, err error) {
 	if err != nil {
 		return s, fmt.Errorf("tree: %w", err)
 	}
+	return parseEdge(text)
+}
+
+func parseEdge(text []byte) (s savedEdge, err error) {
 	line, trailer, _ := bytes.Cut(text, []byte("\n"))
 	sum := sha256.Sum256(append(line[:len(line):len(line)], '\n'))
 	var body edgeBody

@@ -2,16 +2,11 @@ package follow
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -30,26 +25,13 @@ const (
 	// depotLife ends what nobody renews, such as the pieces of a snapshot whose
 	// writer died. What expires is put again: the log has it all.
 	depotLife = 7 * 24 * time.Hour
-
-	// A snapshot is put piece by piece, each acknowledged before the next one
-	// is sent, so that the pages of the log never queue behind it.
-	depotPiece   = 128 << 10
-	depotAhead   = 64              // pieces that a reader asks for at once
-	depotTimeout = 5 * time.Second // of one request, and of one piece
-
-	depotPieces = "$O." + DepotBucket + ".C."
-	depotInfos  = "$O." + DepotBucket + ".M."
-	depotStream = "OBJ_" + DepotBucket
 )
 
 // Depot is where the replicas of a log leave snapshots for those that join
 // later: an object store bucket of the NATS that keeps the log. It is a copy
 // and never authoritative: a snapshot is taken from it only if it verifies, and
 // only the log says whether it is the log's. A Depot is safe for concurrent use.
-type Depot struct {
-	js       jetstream.JetStream
-	replicas int
-}
+type Depot struct{ bucket bucket }
 
 // NewDepot returns the depot of a NATS. The bucket is made, with so many
 // replicas, when the first snapshot is put.
@@ -58,63 +40,28 @@ func NewDepot(conn *nats.Conn, replicas int) (*Depot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow: depot: %w", err)
 	}
-	return &Depot{js: js, replicas: replicas}, nil
+	return &Depot{bucket{js, jetstream.ObjectStoreConfig{
+		Bucket: DepotBucket, Description: "Snapshots for replicas of grantlog that join", TTL: depotLife, Replicas: replicas,
+	}}}, nil
 }
 
-// list returns the snapshots in the bucket, newest first. Whatever else is
-// there is left out.
+// list returns the snapshots in the bucket, newest first.
 func (d *Depot) list(ctx context.Context) ([]*jetstream.ObjectInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, depotTimeout)
-	defer cancel()
-	bucket, err := d.js.ObjectStore(ctx, DepotBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	all, err := bucket.List(ctx)
-	if errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return nil, nil
-	}
-	all = slices.DeleteFunc(all, func(info *jetstream.ObjectInfo) bool {
-		return info.Name != fmt.Sprintf(nameFormat, positionOf(info.Name)) || events.CheckSubjectToken(info.NUID) != nil
-	})
-	slices.SortFunc(all, func(a, b *jetstream.ObjectInfo) int { return strings.Compare(b.Name, a.Name) })
-	return all, err
+	return d.bucket.list(ctx, nameFormat)
 }
 
 // fetch makes a snapshot of the bucket a file. Whether it is what it says is
 // for readSnapshot to see.
 func (d *Depot) fetch(ctx context.Context, info *jetstream.ObjectInfo, file string) error {
-	consumer, err := d.js.OrderedConsumer(ctx, depotStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{depotPieces + info.NUID}})
+	snapshot, err := d.bucket.open(ctx, info)
 	if err != nil {
 		return err
 	}
-	pieces, err := consumer.Messages(jetstream.PullMaxMessages(depotAhead))
-	if err != nil {
-		return err
-	}
-	defer pieces.Stop()
+	defer snapshot.Close()
 	_, err = replaceFile(filepath.Dir(file), filepath.Base(file), func(w io.Writer) error {
-		for range info.Chunks {
-			if err := copyPiece(ctx, w, pieces); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return err
-}
-
-func copyPiece(ctx context.Context, w io.Writer, pieces jetstream.MessagesContext) error {
-	ctx, cancel := context.WithTimeout(ctx, depotTimeout)
-	defer cancel()
-	piece, err := pieces.Next(jetstream.NextContext(ctx))
-	if err != nil {
+		_, err := io.Copy(w, snapshot)
 		return err
-	}
-	_, err = w.Write(piece.Data())
+	})
 	return err
 }
 
@@ -126,81 +73,15 @@ func (d *Depot) put(ctx context.Context, name string, last events.Position) erro
 		return err
 	}
 	defer file.Close()
-	bucket, err := d.bucket(ctx)
-	if err != nil {
+	if err := d.bucket.put(ctx, filepath.Base(name), file); err != nil {
 		return err
 	}
-	info := &jetstream.ObjectInfo{
-		ObjectMeta: jetstream.ObjectMeta{Name: filepath.Base(name), Opts: &jetstream.ObjectMetaOptions{ChunkSize: depotPiece}},
-		Bucket:     DepotBucket, NUID: events.NewID("s_"),
-	}
-	if err := d.putPieces(ctx, info, file); err != nil {
-		return err
-	}
-	text, err := json.Marshal(info)
-	if err != nil {
-		return err
-	}
-	msg := nats.NewMsg(depotInfos + base64.URLEncoding.EncodeToString([]byte(info.Name)))
-	msg.Data = text
-	msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
-	if err := d.publish(ctx, msg); err != nil {
-		return err
-	}
-	return d.drop(ctx, bucket, last)
-}
-
-// putPieces completes info with what it wrote.
-func (d *Depot) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) error {
-	sum, piece := sha256.New(), make([]byte, depotPiece)
-	for {
-		n, err := io.ReadFull(r, piece)
-		if n > 0 {
-			if err := d.publish(ctx, &nats.Msg{Subject: depotPieces + info.NUID, Data: piece[:n]}); err != nil {
-				return err
-			}
-			sum.Write(piece[:n])
-			info.Size += uint64(n)
-			info.Chunks++
-		}
-		switch err {
-		case nil:
-		case io.EOF, io.ErrUnexpectedEOF:
-			info.Digest = jetstream.GetObjectDigestValue(sum)
-			return nil
-		default:
-			return err
-		}
-	}
-}
-
-func (d *Depot) publish(ctx context.Context, msg *nats.Msg) error {
-	ctx, cancel := context.WithTimeout(ctx, depotTimeout)
-	defer cancel()
-	_, err := d.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
-	return err
-}
-
-// bucket returns the bucket, and makes it if it is missing. Replicas may race.
-func (d *Depot) bucket(ctx context.Context) (jetstream.ObjectStore, error) {
-	ctx, cancel := context.WithTimeout(ctx, depotTimeout)
-	defer cancel()
-	bucket, err := d.js.ObjectStore(ctx, DepotBucket)
-	if !errors.Is(err, jetstream.ErrBucketNotFound) {
-		return bucket, err
-	}
-	bucket, err = d.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket: DepotBucket, Description: "Snapshots for replicas of grantlog that join", TTL: depotLife, Replicas: d.replicas,
-	})
-	if errors.Is(err, jetstream.ErrBucketExists) {
-		return d.js.ObjectStore(ctx, DepotBucket)
-	}
-	return bucket, err
+	return d.drop(ctx, last)
 }
 
 // drop removes all snapshots but the newest. What claims to be newer than the
 // log was made by nobody who follows it.
-func (d *Depot) drop(ctx context.Context, bucket jetstream.ObjectStore, last events.Position) error {
+func (d *Depot) drop(ctx context.Context, last events.Position) error {
 	all, err := d.list(ctx)
 	kept := 0
 	for _, info := range all {
@@ -208,13 +89,7 @@ func (d *Depot) drop(ctx context.Context, bucket jetstream.ObjectStore, last eve
 			kept++
 			continue
 		}
-		err = errors.Join(err, d.remove(ctx, bucket, info.Name))
+		err = errors.Join(err, d.bucket.remove(ctx, info.Name))
 	}
 	return err
-}
-
-func (d *Depot) remove(ctx context.Context, bucket jetstream.ObjectStore, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, depotTimeout)
-	defer cancel()
-	return bucket.Delete(ctx, name)
 }

@@ -43,8 +43,11 @@ func snapshotNames(dir string) ([]string, error) {
 }
 
 // positionOf reads the position in a snapshot's name.
-func positionOf(name string) (position events.Position) {
-	if _, err := fmt.Sscanf(filepath.Base(name), nameFormat, &position); err != nil {
+func positionOf(name string) events.Position { return positionIn(filepath.Base(name), nameFormat) }
+
+// positionIn reads the position in a name of a form; 0: it is not of that form.
+func positionIn(name, format string) (position events.Position) {
+	if _, err := fmt.Sscanf(name, format, &position); err != nil || fmt.Sprintf(format, position) != name {
 		return 0
 	}
 	return position
