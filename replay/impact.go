@@ -37,6 +37,9 @@ type Impact struct {
 	// Usage is what the guards of all replicas accounted: by application and
 	// secret version, not by token.
 	Usage []Usage `json:"usage"`
+	// Begins is where the account begins, if not with the log: of what is before,
+	// which was archived, the tokens that were not expired are in it.
+	Begins *Bound `json:"begins,omitempty"`
 }
 
 // Usage counts the guarded calls that tokens of one secret version made.
@@ -59,9 +62,17 @@ var ErrUnknown = errors.New("the log does not show it by then")
 // in memory: some 500 bytes for a token.
 func FindImpact(ctx context.Context, h History, s Suspect, now time.Time) (*Impact, error) {
 	c := collector{suspect: s, families: map[string]bool{}}
-	c.trail = newTrail(c.wants)
-	impact := &Impact{Tokens: []*Token{}, Usage: []Usage{}}
-	err := h(ctx, func(r *Record) error {
+	state, begins, err := h.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.trail = newTrail(state, c.wants)
+	impact := &Impact{Tokens: []*Token{}, Usage: []Usage{}, Begins: begins}
+	if begins != nil {
+		impact.AsOf = *begins
+		c.recall()
+	}
+	err = h.Each(ctx, func(r *Record) error {
 		for i := range r.Events {
 			if !c.state.Void(r.Position, i) {
 				c.recognize(&r.Events[i])
@@ -112,6 +123,7 @@ func (m *Impact) count() {
 type collector struct {
 	*trail
 	suspect  Suspect
+	began    events.Position // of the history; 0: with the log
 	known    bool
 	versions int             // of its secret
 	families map[string]bool // of refresh tokens that came from it: what they gave did, too
@@ -125,7 +137,7 @@ func (c *collector) wants(d *events.TokenIssued) bool {
 	case c.suspect.Key != "":
 		return d.Key == c.suspect.Key
 	}
-	return d.Application == c.suspect.Application && (c.ofSecret(d.Secret) || c.families[d.Family])
+	return d.Application == c.suspect.Application && (c.ofSecret(d.Secret) || c.descends(d.Family))
 }
 
 func (c *collector) ofSecret(version int) bool {

@@ -21,6 +21,9 @@ type Lineage struct {
 	SigningAlg      string `json:"signingAlg,omitempty"`
 	// Path is what it depended on, in log order.
 	Path []Link `json:"path"`
+	// Begins is where the account begins, if not with the log: what is before was
+	// archived.
+	Begins *Bound `json:"begins,omitempty"`
 }
 
 // Link is an event and what it was for a token.
@@ -36,11 +39,21 @@ type Link struct {
 // show it. now is when its status is judged; it counts as no earlier than the
 // history's end.
 func FindLineage(ctx context.Context, h History, id events.TokenID, now time.Time) (Lineage, bool, error) {
+	state, begins, err := h.begin(ctx)
+	if err != nil {
+		return Lineage{}, false, err
+	}
 	f := finder{
-		trail:  newTrail(func(d *events.TokenIssued) bool { return d.ID == id }),
+		trail:  newTrail(state, func(d *events.TokenIssued) bool { return d.ID == id }),
 		before: map[string]Link{}, after: map[string]Link{},
 	}
-	err := h(ctx, func(r *Record) error {
+	if f.lines.Begins = begins; begins != nil {
+		f.lines.AsOf = *begins
+		if f.recall(); len(f.found) == 1 {
+			f.born()
+		}
+	}
+	err = h.Each(ctx, func(r *Record) error {
 		for i := range r.Events {
 			if err := f.trail.apply(r, i); err != nil {
 				return err

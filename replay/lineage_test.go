@@ -14,7 +14,7 @@ import (
 
 // told is a history of one event per minute from epoch on.
 func told(data ...events.Data) History {
-	return func(_ context.Context, fn func(*Record) error) error {
+	return History{Each: func(_ context.Context, fn func(*Record) error) error {
 		for i, d := range data {
 			r := &Record{Position: events.Position(i + 1)}
 			r.Events = []events.Event{{
@@ -26,7 +26,7 @@ func told(data ...events.Data) History {
 			}
 		}
 		return nil
-	}
+	}}
 }
 
 // outline is what a lineage comes down to.

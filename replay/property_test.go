@@ -200,7 +200,7 @@ func TestTrailAgreesWithTheState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := draw(t)
 		now := p.now.Add(someStep.Draw(t, "later"))
-		trail := newTrail(func(*events.TokenIssued) bool { return true })
+		trail := newTrail(projections.New(), func(*events.TokenIssued) bool { return true })
 		dead := map[events.TokenID]string{} // the first event that was followed by death
 		err := p.history(t.Context(), func(r *Record) error {
 			for i := range r.Events {
@@ -257,7 +257,7 @@ func TestTalliesAgreeWithTheTrail(t *testing.T) {
 		}
 		begin := s.Time
 		d := differ{state: s, count: newCounter(s, begin)}
-		trail := newTrail(func(*events.TokenIssued) bool { return true })
+		trail := newTrail(projections.New(), func(*events.TokenIssued) bool { return true })
 		for n, r := range p.records {
 			for i := range r.Events {
 				if err := trail.apply(r, i); err != nil {

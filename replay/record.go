@@ -79,13 +79,36 @@ func (r *Record) apply(s *projections.State, i int) error {
 
 func (r *Record) done(s *projections.State) { s.Position, s.Chain = r.Position, r.chain }
 
-// History gives records in log order until fn fails.
-type History func(ctx context.Context, fn func(*Record) error) error
+// History is what a log tells, or as much of it as somebody may see.
+type History struct {
+	// Begin returns the state before the first record, which is the caller's;
+	// nil: nothing stands before it.
+	Begin func(ctx context.Context) (*projections.State, error)
+	// Each gives records in log order until fn fails.
+	Each func(ctx context.Context, fn func(*Record) error) error
+}
 
 // HistoryOf is a log's history up to a moment.
 func HistoryOf(log Log, m Moment, progress Progress) History {
-	return func(ctx context.Context, fn func(*Record) error) error {
-		_, err := read(ctx, log, journal.Cursor{}, m, progress, fn)
+	h := History{Each: func(ctx context.Context, fn func(*Record) error) error {
+		_, err := read(ctx, log, Start(log), m, progress, fn)
 		return err
+	}}
+	if OriginOf(log) != nil {
+		h.Begin = func(ctx context.Context) (*projections.State, error) { return Begin(ctx, log) }
 	}
+	return h
+}
+
+// begin returns the state to fold the history into and, unless that is empty,
+// where the history begins.
+func (h History) begin(ctx context.Context) (*projections.State, *Bound, error) {
+	if h.Begin == nil {
+		return projections.New(), nil, nil
+	}
+	s, err := h.Begin(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, &Bound{s.Position, s.Time}, nil
 }

@@ -23,7 +23,8 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// Log is a log to read; *journal.Journal is one.
+// Log is a log to read; *journal.Journal is one. It begins with position 1, or
+// with an Origin; see From.
 type Log interface {
 	// Last returns the last position.
 	Last(ctx context.Context) (events.Position, error)
@@ -87,7 +88,7 @@ func At(ctx context.Context, log Log, from *projections.State, m Moment, progres
 // AppliedBy returns the highest position that a replica had applied by a
 // moment, as far as its own records up to there tell; 0: they tell nothing.
 func AppliedBy(ctx context.Context, log Log, m Moment, replica string) (applied events.Position, err error) {
-	_, err = read(ctx, log, journal.Cursor{}, m, nil, func(r *Record) error {
+	_, err = read(ctx, log, Start(log), m, nil, func(r *Record) error {
 		if r.header.Replica == replica {
 			applied = max(applied, r.header.Seen.Position)
 		}
@@ -104,6 +105,9 @@ var errReached = errors.New("reached")
 func read(ctx context.Context, log Log, from journal.Cursor, m Moment, progress Progress, fn func(*Record) error) (until time.Time, err error) {
 	last, err := log.Last(ctx)
 	if err != nil {
+		return until, err
+	}
+	if err := reaches(ctx, log, m); err != nil {
 		return until, err
 	}
 	if m.Position > last {

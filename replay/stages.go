@@ -46,7 +46,7 @@ func (v *verification) run(ctx context.Context) error {
 	stages.Go(func() { folded = pass(decoded, free, v.fold, cancel) })
 
 	var filling *batch
-	read := v.log.Read(ctx, journal.Cursor{}, v.last, func(r *journal.Record) error {
+	read := v.log.Read(ctx, v.from, v.last, func(r *journal.Record) error {
 		if err := v.read(r); err != nil {
 			return err
 		}

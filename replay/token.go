@@ -42,6 +42,7 @@ type End struct {
 const (
 	ReasonExpired       = "expired"
 	ReasonDeadOnArrival = "dead_on_arrival" // what it was decided on had ended before it was recorded
+	ReasonEarlier       = "earlier"         // something before the account, which begins amid the log
 )
 
 func tokenOf(t projections.Token, issued Step) *Token {

@@ -28,9 +28,9 @@ type overlap struct {
 	endsAt      int64 // Unix nanoseconds
 }
 
-func newTrail(wants func(*events.TokenIssued) bool) *trail {
+func newTrail(state *projections.State, wants func(*events.TokenIssued) bool) *trail {
 	return &trail{
-		state: projections.New(), wants: wants,
+		state: state, wants: wants,
 		byID: map[events.TokenID]*Token{}, last: map[string]*End{}, overlaps: map[overlap]*End{},
 	}
 }
@@ -62,11 +62,9 @@ func (t *trail) issued(position events.Position, ordinal int, e *events.Event, i
 		return // the second of one jti is none
 	}
 	token := tokenOf(issued, stepOf(position, e))
-	t.found = append(t.found, token)
-	t.byID[id] = token
+	t.add(token)
 	if !issued.Ended {
-		t.schedule(token)
-		t.open = append(t.open, token)
+		t.follow(token)
 		return
 	}
 	token.End = &End{Reason: ReasonDeadOnArrival, At: e.Time}
@@ -75,6 +73,17 @@ func (t *trail) issued(position events.Position, ordinal int, e *events.Event, i
 			token.End.Event = cause.Event
 		}
 	}
+}
+
+func (t *trail) add(token *Token) {
+	t.found = append(t.found, token)
+	t.byID[token.ID] = token
+}
+
+// follow notes what becomes of a token from now on.
+func (t *trail) follow(token *Token) {
+	t.schedule(token)
+	t.open = append(t.open, token)
 }
 
 // ended looks at the tokens that an event may have ended.
@@ -153,5 +162,7 @@ func (t *trail) schedule(token *Token) {
 	if !ok || s.EndsAt.IsZero() || !s.EndsAt.Before(token.ExpiresAt) {
 		return
 	}
-	token.End = t.overlaps[overlap{a.ID, s.EndsAt.UnixNano()}]
+	if token.End = t.overlaps[overlap{a.ID, s.EndsAt.UnixNano()}]; token.End == nil {
+		token.End = &End{Reason: ReasonEarlier, At: s.EndsAt} // it was rotated before the history
+	}
 }

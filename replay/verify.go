@@ -16,6 +16,9 @@ import (
 
 // Report is what a verified log holds.
 type Report struct {
+	// First is the first record, where the beginning of the log was archived.
+	// Events, Bytes and From are of what is behind it.
+	First     events.Position
 	Position  events.Position // last record
 	Events    int
 	Bytes     int64 // of the messages
@@ -58,6 +61,9 @@ func (e *MismatchError) Error() string {
 const (
 	reasonPlace = "its records before were altered"
 	reasonRoot  = "its root is another one"
+
+	// reasonOrigin is what a DamageError can say.
+	reasonOrigin = "it is not the record that the archived log ends with"
 )
 
 // Verify reads a whole log: contiguity, the integrity of every record, what
@@ -68,8 +74,11 @@ func Verify(ctx context.Context, log Log, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	v := verification{Options: o, log: log, last: last, state: projections.New()}
+	v := verification{Options: o, log: log, last: last}
 	v.heads = slices.SortedFunc(slices.Values(o.Kept.Heads), func(a, b tree.Head) int { return cmp.Compare(a.Size, b.Size) })
+	if err := v.begin(ctx); err != nil {
+		return v.report, err
+	}
 	if err := v.run(ctx); err != nil {
 		return v.report, err
 	}
@@ -96,8 +105,10 @@ func (k Kept) end() events.Position {
 // and authenticated, then hashed and decoded, then folded.
 type verification struct {
 	Options
-	log  Log
-	last events.Position
+	log    Log
+	last   events.Position
+	from   journal.Cursor // where reading begins
+	origin journal.Cursor // what the log begins with; zero: its first record
 
 	edge  tree.Edge       // the second stage's
 	heads []tree.Head     // kept ones that are still to come
@@ -107,8 +118,42 @@ type verification struct {
 	report Report
 }
 
+// begin sets out from what the log begins with, and compares what was kept of
+// what is before.
+func (v *verification) begin(ctx context.Context) (err error) {
+	o := OriginOf(v.log)
+	if o == nil {
+		v.state = projections.New()
+		return nil
+	}
+	v.origin = o.Cursor()
+	v.from = journal.Cursor{Position: v.origin.Position - 1, Chain: o.Previous()}
+	v.report.First = v.origin.Position
+	if v.edge, err = o.Edge(ctx); err != nil {
+		return err
+	}
+	if !v.Records {
+		if v.state, err = o.State(ctx); err != nil {
+			return err
+		}
+	}
+	for len(v.heads) > 0 && v.heads[0].Size <= v.edge.Size() {
+		head, err := o.Head(ctx, v.heads[0].Size)
+		if err != nil {
+			return err
+		}
+		if err := v.meet(head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // read looks at a record as the first stage.
 func (v *verification) read(r *journal.Record) error {
+	if r.Position == v.origin.Position && v.origin.Chain != (events.Chain{}) && r.Chain != v.origin.Chain {
+		return &journal.DamageError{Position: r.Position, Reason: reasonOrigin}
+	}
 	if r.Position == v.Kept.Place.Position && r.Chain != v.Kept.Place.Chain {
 		return &MismatchError{Position: r.Position, Reason: reasonPlace}
 	}
@@ -120,18 +165,18 @@ func (v *verification) read(r *journal.Record) error {
 
 // hash is the second stage.
 func (v *verification) hash(i *item) error {
+	if i.raw.Position <= v.origin.Position {
+		return nil
+	}
 	if err := v.edge.Append(tree.Leaf(i.raw.Subject, i.raw.Payload)); err != nil {
 		return err
 	}
 	for len(v.heads) > 0 && v.heads[0].Size == v.edge.Size() {
-		head, err := v.edge.Head()
-		if err != nil {
+		if head, err := v.edge.Head(); err != nil {
+			return err
+		} else if err := v.meet(head); err != nil {
 			return err
 		}
-		if head != v.heads[0] {
-			return &MismatchError{Position: i.raw.Position, Good: v.same, Reason: reasonRoot}
-		}
-		v.heads, v.same = v.heads[1:], i.raw.Position
 	}
 	if v.Records {
 		return nil
@@ -139,9 +184,23 @@ func (v *verification) hash(i *item) error {
 	return i.record.read(&i.raw)
 }
 
+// meet compares a head with the next kept one, which is of that size.
+func (v *verification) meet(head tree.Head) error {
+	at := events.Position(head.Size)
+	if head != v.heads[0] {
+		return &MismatchError{Position: at, Good: v.same, Reason: reasonRoot}
+	}
+	v.heads, v.same = v.heads[1:], at
+	return nil
+}
+
 // fold is the third stage.
 func (v *verification) fold(i *item) error {
 	p := &v.report
+	if i.raw.Position <= v.origin.Position {
+		p.Position, p.Chain = i.raw.Position, i.raw.Chain
+		return nil
+	}
 	if !v.Records {
 		if err := i.record.fold(v.state); err != nil {
 			return err
@@ -167,7 +226,7 @@ func FirstAltered(ctx context.Context, log Log, kept *tree.Tree, head tree.Head)
 	}
 	var first, altered events.Position
 	var leaves []tree.Hash
-	err = log.Read(ctx, journal.Cursor{}, min(last, events.Position(head.Size)), func(r *journal.Record) error {
+	err = log.Read(ctx, Start(log), min(last, events.Position(head.Size)), func(r *journal.Record) error {
 		if r.Position >= first+events.Position(len(leaves)) {
 			first = r.Position
 			if leaves, err = kept.Leaves(head, first); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/projections"
 )
 
 // Assumption is a setting that was not in effect, for every application. What is
@@ -27,6 +28,9 @@ type WhatIf struct {
 	Resolution []string   `json:"resolution"`
 	Affected   int        `json:"affected"` // applications
 	Clients    []Affected `json:"applications"`
+	// Begins is where the account begins, if not with the log: of what is before,
+	// which was archived, the tokens that were not expired are in it.
+	Begins *Bound `json:"begins,omitempty"`
 }
 
 // Affected is an application, or a service's credential, that had tokens or
@@ -71,7 +75,15 @@ func FindWhatIf(ctx context.Context, h History, a Assumption, now time.Time) (*W
 	a.Seconds = int(a.TokenLifetime / time.Second)
 	s := speculator{clients: map[string]*client{}, reports: map[string]uint64{}}
 	found := &WhatIf{Assumption: a, Clients: []Affected{}}
-	err := h(ctx, func(r *Record) error {
+	state, begins, err := h.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found.Begins = begins; begins != nil {
+		found.AsOf = *begins
+		s.recall(state)
+	}
+	err = h.Each(ctx, func(r *Record) error {
 		for i := range r.Events {
 			s.note(&r.Events[i])
 		}
@@ -106,7 +118,8 @@ func FindWhatIf(ctx context.Context, h History, a Assumption, now time.Time) (*W
 // speculator notes what there was.
 type speculator struct {
 	clients map[string]*client
-	reports map[string]uint64 // the last account of each replica
+	reports map[string]uint64  // the last account of each replica
+	former  *projections.Usage // before the history; nil: nothing
 	time    time.Time
 }
 
@@ -145,11 +158,9 @@ func (s *speculator) note(e *events.Event) {
 	case *events.ApplicationUpdated:
 		s.client(e.Organization, d.ID).Name = strings.Clone(d.Name)
 	case *events.TokenIssued:
-		c := s.client(e.Organization, d.Application)
-		c.Tokens++
-		c.issued[d.Secret] = append(c.issued[d.Secret], life{d.IssuedAt, d.ExpiresAt})
+		s.issue(e.Organization, d)
 	case *events.UsageRecorded:
-		if d.Report <= s.reports[e.Actor.Replica] {
+		if d.Report <= s.report(e.Actor.Replica) {
 			return // an account that was written twice counts once
 		}
 		s.reports[strings.Clone(e.Actor.Replica)] = d.Report
@@ -157,6 +168,12 @@ func (s *speculator) note(e *events.Event) {
 			s.client(u.Organization, u.Application).use(u)
 		}
 	}
+}
+
+func (s *speculator) issue(organization string, d *events.TokenIssued) {
+	c := s.client(organization, d.Application)
+	c.Tokens++
+	c.issued[d.Secret] = append(c.issued[d.Secret], life{d.IssuedAt, d.ExpiresAt})
 }
 
 func (c *client) use(u events.Usage) {

@@ -50,7 +50,7 @@ func (h *then) call(report uint64, secret, second, admitted, refused int) {
 
 func supposed(t *testing.T, h *then, a Assumption) *WhatIf {
 	t.Helper()
-	found, err := FindWhatIf(t.Context(), h.read, a, epoch)
+	found, err := FindWhatIf(t.Context(), History{Each: h.read}, a, epoch)
 	if err != nil {
 		t.Fatal(err)
 	}

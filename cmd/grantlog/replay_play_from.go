@@ -26,7 +26,7 @@ func (c *replayCmd) play(ctx context.Context, p process, from reader, q question
 // frames of a log. No bar is drawn: the lines tell how far it is.
 func (h *history) frames(_ context.Context, q question) (frames, error) {
 	return func(ctx context.Context, fn func(frame) error) error {
-		return replay.HistoryOf(h.log, q.at, nil)(ctx, func(r *replay.Record) error {
+		return replay.HistoryOf(h.log, q.at, nil).Each(ctx, func(r *replay.Record) error {
 			for i := range r.Events {
 				f := frame{Step: r.Step(i)}
 				if d, ok := r.Events[i].Data.(*events.UsageRecorded); ok {

@@ -17,12 +17,12 @@ import (
 func (s *asked) ancestry(ctx context.Context, id events.TokenID, to events.Position) (replay.History, error) {
 	g := gathering{asked: s, to: to}
 	if err := g.list(ctx, "token", id.String()); err != nil {
-		return nil, err
+		return replay.History{}, err
 	}
 	for _, e := range g.entries {
 		if d := e.issued(); d != nil {
 			if err := g.parents(ctx, e, d, true); err != nil {
-				return nil, err
+				return replay.History{}, err
 			}
 			break
 		}
@@ -58,7 +58,7 @@ func (s *asked) suspicious(ctx context.Context, suspect replay.Suspect, to event
 		err = g.parents(ctx, e, d, false)
 	}
 	if err != nil {
-		return nil, err
+		return replay.History{}, err
 	}
 	return g.history()
 }
@@ -157,7 +157,7 @@ func (g *gathering) history() (replay.History, error) {
 		seen[e.ID] = true
 		event, err := e.event(confidential)
 		if err != nil {
-			return nil, fmt.Errorf("position %d: %w", e.Position, err)
+			return replay.History{}, fmt.Errorf("position %d: %w", e.Position, err)
 		}
 		if n := len(records); n == 0 || records[n-1].Position != e.Position {
 			records = append(records, &replay.Record{Position: e.Position})
@@ -165,12 +165,12 @@ func (g *gathering) history() (replay.History, error) {
 		last := records[len(records)-1]
 		last.Events = append(last.Events, event)
 	}
-	return func(_ context.Context, fn func(*replay.Record) error) error {
+	return replay.History{Each: func(_ context.Context, fn func(*replay.Record) error) error {
 		for _, r := range records {
 			if err := fn(r); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, nil
+	}}, nil
 }

@@ -18,7 +18,7 @@ import (
 // exported is the history of some types of events, up to a position, as the
 // server exports them. What it hides counts as blank.
 func (s *asked) exported(to events.Position, prefixes ...string) replay.History {
-	return func(ctx context.Context, fn func(*replay.Record) error) error {
+	return replay.History{Each: func(ctx context.Context, fn func(*replay.Record) error) error {
 		return s.export(ctx, to, url.Values{"type": {typesOf(prefixes...)}}, func(e *auditEntry) error {
 			event, err := e.event(nil)
 			if err != nil {
@@ -26,7 +26,7 @@ func (s *asked) exported(to events.Position, prefixes ...string) replay.History 
 			}
 			return fn(&replay.Record{Position: e.Position, Events: []events.Event{event}})
 		})
-	}
+	}}
 }
 
 // export gives fn the events that a filter selects, up to a position.
