@@ -23,13 +23,14 @@ const patience = time.Minute
 // server is a `grantlog serve` with a data directory of its own, which outlives
 // its processes.
 type server struct {
-	t    testing.TB
-	data string
-	addr string
-	args []string // after --data and --listen
-	env  []string // added to the environment
-	out  *transcript
-	base http.RoundTripper
+	t       testing.TB
+	data    string
+	addr    string
+	args    []string // after --data and --listen
+	env     []string // added to the environment
+	program string   // of another version; empty: what is tested
+	out     *transcript
+	base    http.RoundTripper
 
 	run *process // nil while none runs
 }
@@ -75,7 +76,11 @@ func (s *server) command() []string {
 // launch runs the server without waiting for it.
 func (s *server) launch() {
 	s.t.Helper()
-	cmd := exec.Command(grantlog(s.t), s.command()...)
+	program := s.program
+	if program == "" {
+		program = grantlog(s.t)
+	}
+	cmd := exec.Command(program, s.command()...)
 	cmd.Env = append(cleanEnv(), s.env...)
 	cmd.Stdout, cmd.Stderr = s.out, s.out
 	if err := cmd.Start(); err != nil {

@@ -48,6 +48,7 @@ func TestFaults(t *testing.T) {
 	t.Run("step-down each second", func(t *testing.T) { f.in(t).onNATS(stepDown) })
 	t.Run("loss of a NATS server", func(t *testing.T) { f.in(t).onNATS(loseNATS) })
 	t.Run("limits across a partition", limitsAcrossAPartition)
+	t.Run("upgrade and way back", upgradeOfMembers)
 	t.Logf("seed %d, %v each\n%s", f.seed, f.each, f.table)
 }
 

@@ -58,7 +58,7 @@ func partition(f *faults, c *cluster, l *load) {
 	c.links.set(apart, others, one)
 	if alone {
 		// It has no other way to the others.
-		if _, written := l.post(one[0], "/oauth/token", "", "grant_type", "client_credentials"); written != "" {
+		if _, _, written := l.post(one[0], "/oauth/token", "", "grant_type", "client_credentials"); written != "" {
 			f.t.Error("a member that is cut off acknowledges a write")
 		}
 	}

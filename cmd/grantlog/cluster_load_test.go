@@ -25,6 +25,7 @@ type load struct {
 	stalest  time.Duration // --max-staleness of the members
 	history  *history
 	families *families // nil: nobody refreshes
+	insist   bool      // what a member refuses is asked of the next one
 	done     atomic.Bool
 	workers  sync.WaitGroup
 
@@ -148,7 +149,7 @@ func (l *load) step() {
 
 func (l *load) issue(member int) {
 	var got tokenResponse
-	body, written := l.post(member, "/oauth/token", "", "grant_type", "client_credentials")
+	_, body, written := l.post(member, "/oauth/token", "", "grant_type", "client_credentials")
 	if body == nil || json.Unmarshal(body, &got) != nil {
 		return
 	}
@@ -164,7 +165,7 @@ func (l *load) issue(member int) {
 func (l *load) revoke(member int, token *trackedToken) {
 	op := tokenOp{token.number, revocation}
 	call := l.history.now()
-	_, written := l.post(member, "/oauth/revoke", "", "token", token.value)
+	_, _, written := l.post(member, "/oauth/revoke", "", "token", token.value)
 	if written == "" {
 		l.history.add(op, call, never, false)
 		return
@@ -185,7 +186,7 @@ func (l *load) read(member int, token *trackedToken) {
 	l.mu.Lock()
 	known := token.known
 	l.mu.Unlock()
-	if body, _ := l.post(member, "/oauth/introspect", known, "token", token.value); body != nil {
+	if member, body, _ := l.post(member, "/oauth/introspect", known, "token", token.value); body != nil {
 		l.history.add(tokenOp{token.number, member}, call, l.history.now(), strings.HasPrefix(string(body), `{"active":true`))
 	}
 }
@@ -194,7 +195,7 @@ func (l *load) read(member int, token *trackedToken) {
 // older than --max-staleness.
 func (l *load) readPlain(member int, token *trackedToken) {
 	asked := time.Now()
-	body, _ := l.post(member, "/oauth/introspect", "", "token", token.value)
+	_, body, _ := l.post(member, "/oauth/introspect", "", "token", token.value)
 	if body == nil || !strings.HasPrefix(string(body), `{"active":true`) {
 		return
 	}
@@ -206,17 +207,25 @@ func (l *load) readPlain(member int, token *trackedToken) {
 }
 
 // post sends a form of the application. It returns the body and
-// Consistency-Token of a 200.
-func (l *load) post(member int, path, known string, pairs ...string) (body []byte, written string) {
+// Consistency-Token of a 200, and who gave it.
+func (l *load) post(member int, path, known string, pairs ...string) (by int, body []byte, written string) {
 	var opts []option
 	if known != "" {
 		opts = append(opts, header("Consistency-Token", known))
 	}
 	pairs = append(pairs, "client_id", l.app.ClientID, "client_secret", l.app.ClientSecret)
-	if status, body, written := l.request(member, path, pairs, opts...); status == http.StatusOK {
-		return body, written
+	for began := time.Now(); ; member = (member + 1) % len(l.members) {
+		status, body, written := l.request(member, path, pairs, opts...)
+		switch {
+		case status == http.StatusOK:
+			return member, body, written
+		case !l.insist || l.done.Load():
+			return member, nil, ""
+		case status != 0 && status != http.StatusServiceUnavailable || time.Since(began) > recovery:
+			l.t.Errorf("%s: %d %s", path, status, body)
+			return member, nil, ""
+		}
 	}
-	return nil, ""
 }
 
 // request sends a form and counts the answer. Status 0 is none.

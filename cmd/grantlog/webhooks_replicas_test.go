@@ -13,6 +13,19 @@ import (
 // replicas runs three servers on one external nats-server.
 func replicas(t testing.TB, args ...string) *cluster {
 	t.Helper()
+	c := prepareReplicas(t, args...)
+	for _, s := range c.members {
+		s.launch()
+	}
+	c.ready()
+	return c
+}
+
+// prepareReplicas makes three servers on one external nats-server, which runs;
+// they do not yet.
+func prepareReplicas(t testing.TB, args ...string) *cluster {
+	t.Helper()
+	t.Helper()
 	addr := freeAddress(t)
 	host, port, _ := net.SplitHostPort(addr)
 	number, err := strconv.Atoi(port)
@@ -36,9 +49,7 @@ func replicas(t testing.TB, args ...string) *cluster {
 		c.members = append(c.members, s)
 		s.args = append([]string{"--nats", "nats://" + addr, "--issuer", c.members[0].issuer()}, args...)
 		s.env = []string{"GRANTLOG_MASTER_KEY=" + strings.Repeat("A", 43) + "=", "MANAGER_SECRET=" + managerSecret}
-		s.launch()
 	}
-	c.ready()
 	return c
 }
 
