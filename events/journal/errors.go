@@ -35,6 +35,11 @@ var (
 	// Once nobody restores it, its stream is to be removed.
 	ErrRestoring = errors.New("journal: stream " + StreamName + " is being restored from a backup, or that was broken off; if so, remove the stream and restore again")
 
+	// ErrArchiving is returned by Open where the beginning of a log is being
+	// archived, or that was broken off: nobody may use it until RollOver has
+	// ended. A journal that is open finds the log unavailable meanwhile.
+	ErrArchiving = errors.New("journal: the beginning of the log is being archived, or that was broken off; if so, complete it with grantlog archive --finish")
+
 	// ErrClosed is the cause inside ErrUnavailable after Close.
 	ErrClosed = errors.New("journal: closed")
 )

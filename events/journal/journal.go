@@ -105,6 +105,7 @@ type Commit struct {
 // Journal writes and reads the log.
 type Journal struct {
 	cfg    Config
+	name   string // of the stream; StreamName but for a roll-over
 	log    *slog.Logger
 	js     jetstream.JetStream
 	stream jetstream.Stream
@@ -112,6 +113,8 @@ type Journal struct {
 	info   atomic.Pointer[jetstream.StreamInfo] // as the leader last told
 	known  atomic.Uint64                        // a position that the stream is known to have reached
 	led    atomic.Bool                          // see Led
+	// rolling: the stream is read as a part of a roll-over.
+	rolling bool
 
 	maxPayload int // bytes that the server takes
 
@@ -145,7 +148,7 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 
 func newJournal(cfg Config, js jetstream.JetStream, stream jetstream.Stream) *Journal {
 	j := &Journal{
-		cfg: cfg, log: cfg.Logger, js: js, stream: stream,
+		cfg: cfg, name: StreamName, log: cfg.Logger, js: js, stream: stream,
 		maxPayload: int(cfg.Conn.MaxPayload()), queues: map[string]*queue{},
 	}
 	j.info.Store(stream.CachedInfo())
@@ -197,12 +200,15 @@ func (j *Journal) Last(ctx context.Context) (events.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.AckTimeout)
 	defer cancel()
 	defer j.onReconnect(cancel)() // the answer is lost
-	info, err := leader.Info(ctx, j.cfg.Conn, StreamName, "")
+	info, err := leader.Info(ctx, j.cfg.Conn, j.name, "")
 	switch {
 	case err != nil && caller.Err() == nil:
 		j.led.Store(false)
 	case err == nil && j.cfg.Replicas == 1:
 		j.led.Store(true) // a leader that was cut off from the others answers, too
+	}
+	if err == nil && info.Config.Mirror != nil && !j.rolling {
+		err = ErrArchiving // it is not whole
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -43,10 +43,12 @@ type pendingAck struct {
 }
 
 // Restore makes the log anew, with first as the position of its first record:
-// 1, or more where the beginning of the log was archived. fill puts in what the log consists of; nobody else can open it until
-// fill returned. Where that fails, no log is left behind.
+// 1, or more where the beginning of the log was archived. fill puts in what the
+// log consists of; nobody else can open it until fill returned. Where that
+// fails, no log is left behind.
 //
-// Errors: ErrExists, ErrRestoring, those of fill, and ErrUnavailable.
+// Errors: ErrExists, ErrRestoring, ErrArchiving, those of fill, and
+// ErrUnavailable.
 func Restore(ctx context.Context, cfg Config, first events.Position, fill func(*Restoration) error) (err error) {
 	if err := cfg.complete(); err != nil {
 		return err
@@ -58,7 +60,7 @@ func Restore(ctx context.Context, cfg Config, first events.Position, fill func(*
 	switch _, err := find(ctx, js); {
 	case err == nil:
 		return ErrExists
-	case errors.Is(err, ErrRestoring):
+	case errors.Is(err, ErrRestoring), errors.Is(err, ErrArchiving):
 		return err
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
 		return fmt.Errorf("%w: look for the stream: %w", ErrUnavailable, err)

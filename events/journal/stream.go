@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jets
 		if err == nil {
 			return stream, assertStream(want, stream.CachedInfo().Config)
 		}
-		if errors.Is(err, ErrRestoring) {
+		if errors.Is(err, ErrRestoring) || errors.Is(err, ErrArchiving) {
 			return nil, err
 		}
 		if hopeless(err) {
@@ -129,8 +130,16 @@ func find(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error)
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
 	stream, err := js.Stream(ctx, StreamName)
-	if err == nil && stream.CachedInfo().Config.Metadata[restoringKey] != "" {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		// Between two steps of a roll-over, the log stands elsewhere.
+		if _, elsewhere := js.Stream(ctx, NextName); !errors.Is(elsewhere, jetstream.ErrStreamNotFound) {
+			return nil, cmp.Or(elsewhere, ErrArchiving)
+		}
+	case err == nil && stream.CachedInfo().Config.Metadata[restoringKey] != "":
 		return nil, ErrRestoring
+	case err == nil && archivingTo(stream.CachedInfo()) != 0:
+		return nil, ErrArchiving
 	}
 	return stream, err
 }
