@@ -76,6 +76,7 @@ var catalogue = newRegistry(
 	paged[UsageRecorded](FamilyUsage, UsageSubject()),
 	paged[BeaconSent](FamilyBeacons, BeaconsSubject()),
 	edited[LogRestored](LogSubject()),
+	edited[LogArchived](LogSubject()),
 )
 
 // An upcaster rewrites a payload of one version into the next.

@@ -18,6 +18,19 @@ type OrganizationTokensRevoked struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// LogArchived says that the log up to a record stands in a file, and may be
+// gone here: the log begins with that record from soon after on.
+type LogArchived struct {
+	From    Position `json:"from"`    // first record of the file
+	Through Position `json:"through"` // last record of the file
+	Chain   Chain    `json:"chain"`   // after it
+	Root    []byte   `json:"root"`    // of the Merkle tree over all records up to it
+	State   []byte   `json:"state"`   // hash of the state that they came to
+	SHA256  string   `json:"sha256"`  // of the file, in hexadecimal digits
+	Bytes   int64    `json:"bytes"`   // of the file
+}
+
 // The stable names.
 func (*LogRestored) EventType() Type               { return "log.restored" }
+func (*LogArchived) EventType() Type               { return "log.archived" }
 func (*OrganizationTokensRevoked) EventType() Type { return "organization.tokens_revoked" }

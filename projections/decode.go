@@ -93,6 +93,8 @@ func (d *decoder) section(kind byte, body []byte) error {
 		return restore(body, s.Webhooks.restoreEnded)
 	case sectionEpoch:
 		return restore(body, s.Epochs.restore)
+	case sectionArchive:
+		return restore(body, s.Archives.restore)
 	}
 	return malformed("section %d", kind)
 }

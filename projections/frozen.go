@@ -31,6 +31,7 @@ type Frozen struct {
 	refreshes     Refreshes
 	requests      Requests
 	epochs        []*Epoch
+	archives      []*Archive
 }
 
 // Freeze takes a copy of the state without copying its tokens: later changes
@@ -85,6 +86,7 @@ func (s *State) alias() *Frozen {
 		refreshes:     *s.Refreshes,
 		requests:      *s.Requests,
 		epochs:        s.Epochs.list,
+		archives:      s.Archives.list,
 		tokens: Tokens{
 			chunks: t.chunks, count: t.count, lists: t.lists,
 			applications: interned[string]{values: t.applications.values},
@@ -143,6 +145,9 @@ func (f *Frozen) Encode(w io.Writer) error {
 	e.webhooks(&f.webhooks)
 	for _, epoch := range f.epochs {
 		e.json(sectionEpoch, epoch)
+	}
+	for _, archive := range f.archives {
+		e.json(sectionArchive, archive)
 	}
 	return e.close()
 }

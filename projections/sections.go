@@ -35,6 +35,7 @@ import (
 //	webhook       one each, JSON
 //	ended         where each organization's last ending stands, JSON
 //	epoch         one each, JSON, in log order
+//	archive       one each, JSON, in log order
 //	end           nothing; nothing follows
 const (
 	sectionHead = iota + 1
@@ -58,6 +59,7 @@ const (
 	sectionWebhook
 	sectionEnded
 	sectionEpoch
+	sectionArchive
 	sectionEnd
 )
 
@@ -66,7 +68,7 @@ const (
 	// schema must be raised when the form changes, and when the fold comes to
 	// another result for the same events: snapshots of other schemas are
 	// dropped and the log is replayed.
-	schema = 8
+	schema = 9
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20

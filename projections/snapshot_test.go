@@ -211,7 +211,7 @@ var rewrite = flag.Bool("rewrite", false, "add the golden file of a new schema; 
 
 // A change of the canonical form, or of the fold, raises the schema.
 func TestGoldenSnapshot(t *testing.T) {
-	const file = "testdata/snapshot.v8"
+	const file = "testdata/snapshot.v9"
 	pages := append(longHistory(40),
 		on("acme", time.Minute, rotated("a1", epoch.Add(time.Hour))),
 		on("", time.Minute,
@@ -251,6 +251,7 @@ func TestGoldenSnapshot(t *testing.T) {
 		keyed(1, 2, on("acme", time.Minute, created("a5", false))), keyed(2, 3, on("beta", time.Minute, created("a6", false))),
 		on("", time.Minute, &events.LogRestored{ID: "n35nozch", From: 5}),
 		on("acme", time.Minute, &events.OrganizationTokensRevoked{ID: "acme", Reason: "log_restored"}),
+		on("", time.Minute, &events.LogArchived{From: 1, Through: 7, Chain: events.Chain{1}, Root: []byte("root"), State: []byte("state"), SHA256: "5e", Bytes: 9}),
 	)
 	got := encoded(t, replayed(t, pages).Freeze())
 	want, err := os.ReadFile(file)

@@ -33,6 +33,7 @@ type State struct {
 	Keys          *Keys
 	Requests      *Requests
 	Epochs        *Epochs
+	Archives      *Archives
 }
 
 // New returns the state before the first record.
@@ -51,6 +52,7 @@ func New() *State {
 		Keys:          newKeys(),
 		Requests:      newRequests(),
 		Epochs:        newEpochs(),
+		Archives:      newArchives(),
 	}
 }
 
@@ -210,6 +212,8 @@ func (s *State) Apply(r Record, ordinal int, e *events.Event) error {
 		s.keyRequest(at, d)
 	case *events.LogRestored:
 		s.Epochs.start(at, d)
+	case *events.LogArchived:
+		s.Archives.add(at, d)
 	case *events.BeaconSent:
 	default:
 		return fmt.Errorf("projections: no fold for %s version %d", e.Type, e.Version)
