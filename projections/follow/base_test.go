@@ -21,6 +21,7 @@ import (
 // without its beginning.
 type archive struct {
 	*replica
+	env   *journaltest.Env
 	base  []byte          // that follow.WriteBase wrote
 	first events.Position // of what goes on
 	state [32]byte        // hash of the state there
@@ -31,7 +32,8 @@ type archive struct {
 // newArchive writes so many records, and makes a base of those up to first.
 func newArchive(t testing.TB, first, records int) *archive {
 	t.Helper()
-	a := &archive{replica: newReplica(t, journaltest.New(t)), first: events.Position(first)}
+	env := journaltest.New(t)
+	a := &archive{replica: newReplica(t, env), env: env, first: events.Position(first)}
 	f := a.start()
 	var frozen *projections.Frozen
 	for i := 1; i <= records; i++ {
@@ -61,6 +63,25 @@ func newArchive(t testing.TB, first, records int) *archive {
 	}
 	a.base = base.Bytes()
 	return a
+}
+
+// goOn makes the log that begins with the last archived record, and its base,
+// on a server of its own.
+func (a *archive) goOn() *journaltest.Env {
+	a.t.Helper()
+	env := journaltest.New(a.t)
+	last, err := a.Last(a.t.Context())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	cfg := journal.Config{Conn: env.Conn, MACKey: journaltest.MACKey(), Replica: "r_archive"}
+	if err := journal.Restore(a.t.Context(), cfg, a.first, func(into *journal.Restoration) error {
+		return a.Read(a.t.Context(), journal.Cursor{Position: a.first - 1}, last, func(r *journal.Record) error { return into.Put(a.t.Context(), r) })
+	}); err != nil {
+		a.t.Fatal(err)
+	}
+	a.putBase(env, a.first, a.base)
+	return env
 }
 
 func (a *archive) putBase(env *journaltest.Env, first events.Position, base []byte) {

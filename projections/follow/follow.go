@@ -57,6 +57,10 @@ type Config struct {
 	Dir string
 	// Key seals snapshots; see KeyPurpose. It is required with Dir.
 	Key []byte
+	// OpenBase returns the base of a log that begins at first; see OpenBase. nil:
+	// there is none, and a log that does not begin with its first record is
+	// refused.
+	OpenBase func(ctx context.Context, first events.Position) (*Base, error)
 	// Depot is where a replica whose Dir is empty looks for a snapshot, and
 	// where the replicas leave theirs. It needs Dir. nil: there is none.
 	Depot *Depot
@@ -117,7 +121,8 @@ type Follower struct {
 	snapshots snapshotter
 	watermark watermarker
 	catchUps  catchUps
-	history   *History // nil: no Dir
+	base      atomic.Pointer[Base] // nil: it was not asked for yet, or there is none
+	history   *History             // nil: no Dir
 	historian historian
 
 	cancel context.CancelCauseFunc
@@ -237,41 +242,55 @@ func newFollower(cfg Config) (*Follower, error) {
 	return f, nil
 }
 
-// restore reads what was kept in Dir. A replica that kept nothing takes what
-// the others left in the depot; one that has a watermark has its own word for
-// what the log was, and replays it from there.
-func (f *Follower) restore(ctx context.Context) error {
-	if f.cfg.Dir == "" {
-		return nil
+// restore finds a state to start with: what was kept in Dir, unless the log
+// begins after it.
+func (f *Follower) restore(ctx context.Context) (err error) {
+	var b beginning
+	if f.cfg.Dir != "" {
+		if b, err = f.restoreKept(ctx); err != nil {
+			return err
+		}
 	}
-	err := os.MkdirAll(f.cfg.Dir, 0o700)
-	if err != nil {
+	if b, err = f.onBase(ctx, b); err != nil {
 		return fmt.Errorf("follow: %w", err)
 	}
+	state := b.state
+	if state == nil {
+		return nil
+	}
+	f.state, f.restored = state, state.Position
+	if b.from != fromBase {
+		f.snapshots.saved.Store(uint64(state.Position))
+	}
+	f.applied.Store(&mark{journal.Cursor{Position: state.Position, Chain: state.Chain}, b.previous})
+	f.log.Info("snapshot restored", "position", state.Position, "tokens", state.Tokens.Len(), "from", b.from)
+	return nil
+}
+
+// restoreKept reads what was kept in Dir. A replica that kept nothing takes what
+// the others left in the depot; one that has a watermark has its own word for
+// what the log was, and replays it from there.
+func (f *Follower) restoreKept(ctx context.Context) (b beginning, err error) {
+	if err := os.MkdirAll(f.cfg.Dir, 0o700); err != nil {
+		return b, fmt.Errorf("follow: %w", err)
+	}
 	if f.marked, err = Watermark(f.cfg.Dir); err != nil {
-		return err
+		return b, err
 	}
 	if err := removeLeftovers(f.cfg.Dir); err != nil {
 		f.log.Warn("what a crash left unfinished cannot be removed", "err", err)
 	}
 	f.openHistory()
-	from := "data directory"
-	state, previous := loadSnapshot(f.cfg.Dir, f.cfg.Key, f.log)
-	if state == nil && f.cfg.Depot != nil && f.marked.Position == 0 {
+	b.from = "data directory"
+	b.state, b.previous = loadSnapshot(f.cfg.Dir, f.cfg.Key, f.log)
+	if b.state == nil && f.cfg.Depot != nil && f.marked.Position == 0 {
 		if _, err := f.cfg.Journal.Last(ctx); err != nil {
-			return fmt.Errorf("follow: %w", err) // who starts it asks again: nothing is fetched in vain
+			return b, fmt.Errorf("follow: %w", err) // who starts it asks again: nothing is fetched in vain
 		}
-		from = "object store"
-		state, previous = f.join(ctx)
+		b.from = "object store"
+		b.state, b.previous = f.join(ctx)
 	}
-	if state == nil {
-		return nil
-	}
-	f.state, f.restored = state, state.Position
-	f.snapshots.saved.Store(uint64(state.Position))
-	f.applied.Store(&mark{journal.Cursor{Position: state.Position, Chain: state.Chain}, previous})
-	f.log.Info("snapshot restored", "position", state.Position, "tokens", state.Tokens.Len(), "from", from)
-	return nil
+	return b, nil
 }
 
 // View calls fn with the state. fn must not keep it, change it, block or call

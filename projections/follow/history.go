@@ -140,9 +140,12 @@ func (h *History) Nearest(ctx context.Context, log Log, position events.Position
 	candidates, before := h.candidates(position, until)
 	for _, c := range candidates {
 		state, err := c.load(ctx, log, h.key)
+		var archived *journal.ArchivedError
 		switch {
 		case err == nil:
 			return state, before, nil
+		case errors.As(err, &archived):
+			return projections.New(), before, nil // so are those before
 		case errors.Is(err, journal.ErrUnavailable) || ctx.Err() != nil:
 			return nil, 0, err
 		}
@@ -161,6 +164,16 @@ func (h *History) refuse(c candidate, err error) {
 	bad := errors.Is(err, errSnapshot) || errors.Is(err, seal.ErrUnseal) || errors.Is(err, projections.ErrSnapshot)
 	if i >= 0 && bad && !h.readOnly {
 		h.remove(i)
+	}
+}
+
+// forget removes what stands before the beginning of the log: nothing is folded
+// from there any more.
+func (h *History) forget(first events.Position) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.kept) > 0 && h.kept[0].position < first {
+		h.remove(0)
 	}
 }
 
