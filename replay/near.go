@@ -10,7 +10,7 @@ import (
 // keeps there what it passes. The log decides all the same: a state that does
 // not stand in it is not used.
 func Near(ctx context.Context, log Log, h *follow.History, m Moment, progress Progress) (Past, error) {
-	if err := reaches(ctx, log, m); err != nil {
+	if err := Reaches(ctx, log, m); err != nil {
 		return Past{}, err
 	}
 	state, later, err := h.Nearest(ctx, log, m.Position, m.Time)

@@ -58,7 +58,17 @@ func Begin(ctx context.Context, log Log) (*projections.State, error) {
 	return projections.New(), nil
 }
 
-// Start is where the reading of a log begins.
+// Before stands before the first record that a log has, which is one that its
+// origin has seen.
+func Before(log Log) journal.Cursor {
+	o := OriginOf(log)
+	if o == nil {
+		return journal.Cursor{}
+	}
+	return journal.Cursor{Position: o.Cursor().Position - 1, Chain: o.Previous()}
+}
+
+// Start is where the folding of a log begins.
 func Start(log Log) journal.Cursor {
 	if o := OriginOf(log); o != nil {
 		return o.Cursor()
@@ -66,9 +76,9 @@ func Start(log Log) journal.Cursor {
 	return journal.Cursor{}
 }
 
-// reaches makes sure that a moment is not before the beginning of a log:
+// Reaches makes sure that a moment is not before the beginning of a log:
 // otherwise the error is a *journal.ArchivedError.
-func reaches(ctx context.Context, log Log, m Moment) error {
+func Reaches(ctx context.Context, log Log, m Moment) error {
 	o := OriginOf(log)
 	if o == nil || m == (Moment{}) {
 		return nil

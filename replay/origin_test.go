@@ -203,7 +203,9 @@ func TestVerifyALogWithoutItsBeginning(t *testing.T) {
 	if err != nil || bare.Head != whole.Head || bare.Chain != whole.Chain {
 		t.Errorf("records alone: %+v, %v", bare, err)
 	}
-	wrong := func(size int) Kept { return Kept{Heads: []tree.Head{heads[10], {Size: int64(size), Root: tree.Hash{1}}}} }
+	wrong := func(size int) Kept {
+		return Kept{Heads: []tree.Head{heads[10], {Size: int64(size), Root: tree.Hash{1}}}}
+	}
 	for _, size := range []int{11, first - 1, first, first + 1} {
 		_, err := Verify(t.Context(), later, Options{Kept: wrong(size)})
 		var mismatch *MismatchError

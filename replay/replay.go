@@ -107,7 +107,7 @@ func read(ctx context.Context, log Log, from journal.Cursor, m Moment, progress 
 	if err != nil {
 		return until, err
 	}
-	if err := reaches(ctx, log, m); err != nil {
+	if err := Reaches(ctx, log, m); err != nil {
 		return until, err
 	}
 	if m.Position > last {

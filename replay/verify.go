@@ -127,7 +127,7 @@ func (v *verification) begin(ctx context.Context) (err error) {
 		return nil
 	}
 	v.origin = o.Cursor()
-	v.from = journal.Cursor{Position: v.origin.Position - 1, Chain: o.Previous()}
+	v.from = Before(v.log)
 	v.report.First = v.origin.Position
 	if v.edge, err = o.Edge(ctx); err != nil {
 		return err

@@ -74,10 +74,14 @@ func (c *backupCmd) take(ctx context.Context, p process, out io.Writer) (m backu
 	if err != nil {
 		return m, err
 	}
+	base, err := baseOf(ctx, r.origin)
+	if err != nil {
+		return m, err
+	}
 	bar := newProgressBar(p.Stderr)
 	defer bar.clear()
 	return backup.Take(ctx, out, backup.Source{
-		Last: r.journal.Last, Read: r.journal.Read, Store: store, Master: r.Master, Now: time.Now(),
+		Last: r.journal.Last, Read: r.journal.Read, Base: base, Store: store, Master: r.Master, Now: time.Now(),
 	}, backup.Contents(c.Contents), bar.at)
 }
 

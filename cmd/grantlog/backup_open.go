@@ -21,24 +21,30 @@ type opened struct {
 	master seal.Master
 	log    *backup.File
 	keys   *backup.File // where the entries come from: log or another one
+
+	records replay.Log // of log, with what it begins with
+	done    func() error
 }
 
 // openBackup opens a backup with the master key of the settings. keys names
 // another one to take the entries from; empty: there is none.
-func openBackup(c *logSettings, log, keys string) (o *opened, err error) {
+func openBackup(ctx context.Context, c *logSettings, log, keys string) (o *opened, err error) {
 	master, err := loadMaster(c)
 	if err != nil {
 		return nil, fmt.Errorf("a backup is opened with the master key that it was made under: %w", err)
 	}
-	opener := backup.Opener{Master: master, RecordKey: master.Derive(purposeMAC)}
+	opener := openerOf(master)
 	o = &opened{master: master}
 	if o.log, err = backup.Open(log, opener); err != nil {
 		return nil, fmt.Errorf("%s: %w", log, err)
 	}
+	if o.records, o.done, err = recordsOf(ctx, o.log, master); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", log, err), o.log.Close())
+	}
 	o.keys = o.log
 	if keys != "" {
 		if o.keys, err = backup.Open(keys, opener); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", keys, err), o.log.Close())
+			return nil, errors.Join(fmt.Errorf("%s: %w", keys, err), o.done(), o.log.Close())
 		}
 	}
 	return o, nil
@@ -48,7 +54,11 @@ func openBackup(c *logSettings, log, keys string) (o *opened, err error) {
 func (o *opened) read(ctx context.Context, p process) (*projections.State, error) {
 	bar := newProgressBar(p.Stderr)
 	defer bar.clear()
-	past, err := replay.At(ctx, o.log, projections.New(), replay.Moment{}, bar.at)
+	state, err := replay.Begin(ctx, o.records)
+	if err != nil {
+		return nil, err
+	}
+	past, err := replay.At(ctx, o.records, state, replay.Moment{}, bar.at)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +77,7 @@ func (o *opened) checkEntries() error {
 }
 
 func (o *opened) close() error {
-	err := o.log.Close()
+	err := errors.Join(o.done(), o.log.Close())
 	if o.keys != o.log {
 		err = errors.Join(err, o.keys.Close())
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grantlog/grantlog/handlers/audit"
 	"github.com/grantlog/grantlog/handlers/oauth"
+	"github.com/grantlog/grantlog/replay"
 )
 
 // exportCmd is "grantlog export".
@@ -23,6 +24,8 @@ type exportCmd struct {
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
 	Backup    string `argv:"" placeholder:"FILE" help:"Export from a backup, with the master key that it was made under."`
 
+	Archives archiveSettings `embed:""`
+
 	NDJSON *string `argv:"" name:"ndjson" placeholder:"FILE" help:"Write one JSON object per line to a file, which must not exist; - is the standard output."`
 	CSV    *string `argv:"" name:"csv" placeholder:"FILE" help:"Write CSV likewise, with a header."`
 
@@ -30,6 +33,8 @@ type exportCmd struct {
 	Type         string  `argv:"" placeholder:"TYPE,..." help:"Events of these types. (default: all)"`
 	Since        *string `argv:"" placeholder:"T" help:"Events from this moment on: a position of the log or a time such as 2026-01-02T15:04:05Z."`
 	Until        *string `argv:"" placeholder:"T" help:"Events up to this moment."`
+
+	since replay.Moment // that Since names
 }
 
 // Help is shown below the usage line.
@@ -68,6 +73,8 @@ func (c *exportCmd) form() (form, path string, err error) {
 	switch {
 	case c.URL != "" && c.Backup != "":
 		return "", "", errors.New("--url and --backup are both given; which one is meant?")
+	case (c.URL != "" || c.Backup != "") && len(c.Archives.Archive) > 0:
+		return "", "", errors.New("--archive goes with --data or --nats")
 	case c.NDJSON != nil && c.CSV == nil && *c.NDJSON != "":
 		return "ndjson", *c.NDJSON, nil
 	case c.CSV != nil && c.NDJSON == nil && *c.CSV != "":
@@ -98,6 +105,9 @@ func (c *exportCmd) query(now time.Time) (url.Values, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", bound.flag, err)
 		}
+		if bound.text == c.Since {
+			c.since = m
+		}
 		if m.Position != 0 {
 			query.Set(bound.position, strconv.FormatInt(int64(m.Position)+bound.off, 10))
 		} else {
@@ -113,23 +123,35 @@ func (c *exportCmd) write(ctx context.Context, p process, out io.Writer, form st
 	}
 	bar := newProgressBar(p.Stderr)
 	defer bar.clear()
-	var log audit.Log
+	var log replay.Log
 	if c.Backup != "" {
-		o, err := openBackup(&c.Log, c.Backup, "")
+		o, err := openBackup(ctx, &c.Log, c.Backup, "")
 		if err != nil {
 			return backupError(err)
 		}
 		defer o.close()
-		log = o.log
+		log = o.records
 	} else {
 		r, err := openQuietly(ctx, &c.Log, &c.General, p, "export")
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		log = r.journal
+		files, err := c.Archives.open(ctx, r.Master)
+		if err != nil {
+			return err
+		}
+		defer files.Close()
+		if log, err = files.join(ctx, r.records()); err != nil {
+			return err
+		}
 	}
-	return audit.Export(ctx, out, form, log, c.Organization, query, bar.at)
+	if c.since != (replay.Moment{}) {
+		if err := replay.Reaches(ctx, log, c.since); err != nil {
+			return err
+		}
+	}
+	return audit.Export(ctx, out, form, log, replay.Before(log), c.Organization, query, bar.at)
 }
 
 // download has a running server write the export.

@@ -12,6 +12,8 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/replay"
 )
 
 // purposeMAC derives the key that authenticates the records of the log. It
@@ -30,19 +32,11 @@ func openJournal(ctx context.Context, s *site, replica string, copies int, log *
 	})
 }
 
-// openLog opens a log to read it. done gives back what it holds.
-func openLog(ctx context.Context, c *logSettings, g *general, p process) (j *journal.Journal, done func() error, err error) {
-	r, err := openReading(ctx, c, g, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	return r.journal, r.Close, nil
-}
-
 // reading is a log that is open to be read.
 type reading struct {
 	*site
 	journal *journal.Journal
+	origin  *replay.Based // nil: the log begins with its first record
 	copies  int
 	log     *slog.Logger
 }
@@ -63,7 +57,22 @@ func openReading(ctx context.Context, c *logSettings, g *general, p process) (*r
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if first := r.journal.First(); first > 1 {
+		base, err := follow.OpenBase(ctx, s.Conn, s.Master.Derive(follow.KeyPurpose), first)
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+		r.origin = replay.NewBased(base)
+	}
 	return r, nil
+}
+
+// records are those of the log, with what it begins with.
+func (r *reading) records() replay.Log {
+	if r.origin == nil {
+		return r.journal
+	}
+	return replay.From(r.journal, r.origin)
 }
 
 // erasable opens what stands beside the log; nil if nothing does.
@@ -78,7 +87,13 @@ func (r *reading) erasable(ctx context.Context) (*erasable.Store, error) {
 }
 
 // Close gives back what is held.
-func (r *reading) Close() error { return errors.Join(closeJournal(r.journal), r.site.Close()) }
+func (r *reading) Close() error {
+	var err error
+	if r.origin != nil {
+		err = r.origin.Close()
+	}
+	return errors.Join(err, closeJournal(r.journal), r.site.Close())
+}
 
 // copiesOf returns how many copies the existing log has. Without it, reading
 // from the wrong place would make an empty log there.

@@ -19,6 +19,8 @@ type replayCmd struct {
 	URL       string `name:"url" placeholder:"URL" help:"Ask a running server instead, by its own HTTP interface."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
 
+	Archives archiveSettings `embed:""`
+
 	AsOf *string `argv:"" name:"as-of" placeholder:"T" help:"The moment to answer for: a position of the log or a time such as 2026-01-02T15:04:05Z. (default: its end)"`
 
 	Application  *string `argv:"" group:"question" placeholder:"ID" help:"An application and its live tokens."`
@@ -52,9 +54,18 @@ Exit codes: 0 answered; 1 the log is damaged, in use or out of reach, or tokens 
 }
 
 // notFoundError is a question about what the log does not show: exit code 3.
-type notFoundError struct{ what string }
+type notFoundError struct {
+	what   string
+	before events.Position // what stands before was archived; 0: nothing
+}
 
-func (e *notFoundError) Error() string { return "the log shows no " + e.what + " at that moment" }
+func (e *notFoundError) Error() string {
+	text := "the log shows no " + e.what + " at that moment"
+	if e.before > 0 {
+		text += fmt.Sprintf("; what was before position %d was archived, and is shown with --archive FILE", e.before)
+	}
+	return text
+}
 
 // reader answers questions: from a log, or by asking a server.
 type reader interface {
@@ -69,6 +80,9 @@ func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
 		return &usageError{err}
 	}
 	var from reader
+	if c.URL != "" && len(c.Archives.Archive) > 0 {
+		return &usageError{errors.New("--archive goes with --data or --nats: a server is asked for what it has")}
+	}
 	if c.URL != "" {
 		from, err = c.openServer()
 	} else {
@@ -103,11 +117,17 @@ func readerError(err error) error {
 	var gap *journal.GapError
 	var damage *journal.DamageError
 	var shortened *replay.MismatchError
+	var apart *replay.PartsError
+	if first, ok := asArchived(err); ok {
+		return archivedError(first)
+	}
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("the log was written by a newer grantlog than this one: %w", err)
 	case errors.As(err, &gap), errors.As(err, &damage), errors.As(err, &shortened):
 		return fmt.Errorf("the log is damaged, and nothing is answered from it: %w", err)
+	case errors.As(err, &apart):
+		return fmt.Errorf("nothing is answered: %w", err)
 	case errors.Is(err, replay.ErrBeyond):
 		return &usageError{err}
 	case errors.Is(err, replay.ErrOrder):

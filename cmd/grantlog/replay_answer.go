@@ -104,7 +104,7 @@ func lineageAnswerOf(q question, l replay.Lineage, ok bool, err error) (answer, 
 	case err != nil:
 		return nil, err
 	case !ok:
-		return nil, &notFoundError{q.what}
+		return nil, &notFoundError{what: q.what}
 	case q.topic == aboutToken:
 		return tokenAnswer{AsOf: l.AsOf, Token: l.Token}, nil
 	}
@@ -114,7 +114,7 @@ func lineageAnswerOf(q question, l replay.Lineage, ok bool, err error) (answer, 
 func impactAnswerOf(q question, m *replay.Impact, err error) (answer, error) {
 	switch {
 	case errors.Is(err, replay.ErrUnknown):
-		return nil, &notFoundError{q.what}
+		return nil, &notFoundError{what: q.what}
 	case err != nil:
 		return nil, err
 	}

@@ -29,11 +29,19 @@ func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func(
 	if err != nil {
 		return nil, nil, err
 	}
-	h := &history{log: r.journal, bar: newProgressBar(p.Stderr)}
+	files, err := c.Archives.open(ctx, r.Master)
+	if err != nil {
+		return nil, r.Close, err
+	}
+	done := func() error { return errors.Join(files.Close(), r.Close()) }
+	h := &history{bar: newProgressBar(p.Stderr)}
+	if h.log, err = files.join(ctx, r.records()); err != nil {
+		return nil, done, err
+	}
 	if len(c.Log.NATS) == 0 && !c.FromStart && !c.StateHash {
 		h.past, err = follow.ReadHistory(c.Log.stateDir(), r.Master.Derive(follow.KeyPurpose), r.log)
 	}
-	return h, r.Close, err
+	return h, done, err
 }
 
 // openQuietly opens a log to read it for a command, in whose name a running
@@ -119,10 +127,21 @@ func (h *history) answer(ctx context.Context, q question) (answer, error) {
 
 func (h *history) lineage(ctx context.Context, q question) (answer, error) {
 	l, ok, err := replay.FindLineage(ctx, replay.HistoryOf(h.log, q.at, h.bar.at), q.token, q.judged(q.at.Time))
-	return lineageAnswerOf(q, l, ok, err)
+	a, err := lineageAnswerOf(q, l, ok, err)
+	return a, h.hint(err)
 }
 
 func (h *history) impact(ctx context.Context, q question) (answer, error) {
 	m, err := replay.FindImpact(ctx, replay.HistoryOf(h.log, q.at, h.bar.at), q.suspect, q.judged(q.at.Time))
-	return impactAnswerOf(q, m, err)
+	a, err := impactAnswerOf(q, m, err)
+	return a, h.hint(err)
+}
+
+// hint adds to what was not found that more was archived.
+func (h *history) hint(err error) error {
+	var missing *notFoundError
+	if errors.As(err, &missing) {
+		missing.before = replay.Start(h.log).Position
+	}
+	return err
 }

@@ -13,6 +13,13 @@ func (t *tables) asOf(at replay.Bound) {
 	t.row("as of", fmt.Sprintf("position %d, %s", at.Position, cellText(at.Time)))
 }
 
+// begins says where an account begins that has no archive.
+func (t *tables) begins(at *replay.Bound) {
+	if at != nil {
+		t.row("begins", fmt.Sprintf("position %d, %s; with --archive, what was archived before counts, too", at.Position, cellText(at.Time)))
+	}
+}
+
 func (a summaryAnswer) print(w io.Writer, form outForm) error {
 	return printAs(w, form, a, func(line func(string, any)) { line("summary", a) }, func(t *tables) {
 		t.asOf(a.AsOf)

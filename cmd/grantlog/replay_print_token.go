@@ -65,9 +65,13 @@ func (a lineageAnswer) print(w io.Writer, form outForm) error {
 		for _, link := range a.Path {
 			line("link", link)
 		}
+		if a.Begins != nil {
+			line("begins", a.Begins)
+		}
 	}
 	return printAs(w, form, a, lines, func(t *tables) {
 		t.asOf(a.AsOf)
+		t.begins(a.Begins)
 		t.token(&a.Token)
 		t.row("client id", a.ClientID)
 		t.row("application name", a.ApplicationName)
@@ -97,10 +101,14 @@ func (a impactAnswer) print(w io.Writer, form outForm) error {
 		if a.Ended != nil {
 			summary["ended"] = *a.Ended
 		}
+		if a.Begins != nil {
+			summary["begins"] = a.Begins
+		}
 		line("summary", summary)
 	}
 	return printAs(w, form, a, lines, func(t *tables) {
 		t.asOf(a.AsOf)
+		t.begins(a.Begins)
 		t.row("tokens", fmt.Sprintf("%d issued: %d live, %d revoked, %d expired", a.Issued, a.Live, a.Revoked, a.Expired))
 		if a.Children > 0 {
 			t.row("children", fmt.Sprintf("%d of them, given for refresh tokens", a.Children))

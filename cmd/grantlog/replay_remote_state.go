@@ -37,7 +37,7 @@ func (s *asked) application(ctx context.Context, q question, at replay.Bound) (a
 		err = s.pages(ctx, path+"/tokens", q.query(), func(p *listPage) { a.Tokens = append(a.Tokens, p.Tokens...) })
 	}
 	if errors.Is(err, errNotThere) {
-		return nil, &notFoundError{q.what}
+		return nil, &notFoundError{what: q.what}
 	}
 	return a, err
 }
@@ -83,7 +83,7 @@ func (s *asked) organization(ctx context.Context, q question, at replay.Bound) (
 		return nil, err
 	}
 	if !found {
-		return nil, &notFoundError{q.what}
+		return nil, &notFoundError{what: q.what}
 	}
 	err = s.pages(ctx, "/oauth/applications", q.query("organization", q.id), func(p *listPage) {
 		for _, app := range p.Applications {

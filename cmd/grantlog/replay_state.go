@@ -20,7 +20,7 @@ func (v stateView) application(q question) (answer, error) {
 		app, ok = v.state.Applications.ByClientID(q.id)
 	}
 	if !ok {
-		return nil, &notFoundError{q.what}
+		return nil, &notFoundError{what: q.what}
 	}
 	a := applicationAnswer{AsOf: v.at, Application: applicationOf(app, v.at.Time), Tokens: []tokenBody{}}
 	for t := range v.state.TokensOf(app.ID, nil) {
@@ -66,7 +66,7 @@ func full(list []string) []string { return append([]string{}, list...) }
 func (v stateView) organization(q question) (answer, error) {
 	o, ok := v.state.Organizations.Get(q.id)
 	if !ok {
-		return nil, &notFoundError{q.what}
+		return nil, &notFoundError{what: q.what}
 	}
 	a := organizationAnswer{AsOf: v.at, Applications: []clientBody{}, Organization: organizationBody{
 		ID: o.ID, Name: o.Name, PartnerID: o.PartnerID, Disabled: o.Disabled, Scopes: append([]events.Scope{}, o.Scopes...), CreatedAt: o.CreatedAt,

@@ -84,10 +84,15 @@ func (a whatIfAnswer) print(w io.Writer, form outForm) error {
 		for _, c := range a.Clients {
 			line("application", c)
 		}
-		line("summary", map[string]any{"asOf": a.AsOf, "assumption": a.Assumption, "resolution": a.Resolution, "affected": a.Affected})
+		summary := map[string]any{"asOf": a.AsOf, "assumption": a.Assumption, "resolution": a.Resolution, "affected": a.Affected}
+		if a.Begins != nil {
+			summary["begins"] = a.Begins
+		}
+		line("summary", summary)
 	}
 	return printAs(w, form, a, lines, func(t *tables) {
 		t.asOf(a.AsOf)
+		t.begins(a.Begins)
 		if a.Assumption.TokenLifetime > 0 {
 			t.row("token lifetime", a.Assumption.TokenLifetime)
 		}

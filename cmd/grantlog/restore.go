@@ -73,7 +73,7 @@ func (c *restoreCmd) check() error {
 
 // verified opens the backup and reads all of it.
 func (c *restoreCmd) verified(ctx context.Context, p process) (*restoration, error) {
-	o, err := openBackup(&c.Log, c.File, c.Keys)
+	o, err := openBackup(ctx, &c.Log, c.File, c.Keys)
 	if err != nil {
 		return nil, err
 	}

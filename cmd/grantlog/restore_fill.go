@@ -18,6 +18,8 @@ import (
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/replay"
 )
 
 // reasonRestored is why tokens ended that a backup shows live.
@@ -116,29 +118,58 @@ func (r *restoration) fill(ctx context.Context, conn *nats.Conn, copies int, log
 	cfg := journal.Config{
 		Conn: conn, MACKey: r.master.Derive(purposeMAC), Replica: events.NewID("r_"), Replicas: copies, Logger: log,
 	}
-	return journal.Restore(ctx, cfg, 1, func(into *journal.Restoration) error {
-		err := r.log.Read(ctx, journal.Cursor{}, r.log.Manifest().Position, func(record *journal.Record) error {
-			return into.Put(ctx, record)
-		})
+	first := r.log.Manifest().First
+	return journal.Restore(ctx, cfg, max(1, first), func(into *journal.Restoration) error {
+		var err error
+		if first > 1 {
+			err = follow.PutBase(ctx, conn, copies, first, r.log.CopyBase)
+		}
+		if err == nil {
+			err = r.records.Read(ctx, replay.Before(r.records), r.log.Manifest().Position, func(record *journal.Record) error {
+				return into.Put(ctx, record)
+			})
+		}
 		if err == nil {
 			err = r.begin(ctx, into)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = r.fillStore(ctx, erasable.Config{Conn: conn, Replicas: copies, Logger: log})
 		}
-		store, err := erasable.Open(ctx, erasable.Config{Conn: conn, Replicas: copies, Logger: log})
-		if err != nil {
-			return err
-		}
-		err = r.keys.Entries(func(e erasable.Entry) error {
-			r.count++
-			return store.Put(ctx, e.Key, e.Value)
-		})
-		if err != nil {
-			err = errors.Join(err, store.Remove(context.WithoutCancel(ctx)))
+		if err != nil && first > 1 {
+			err = errors.Join(err, removeBase(context.WithoutCancel(ctx), conn))
 		}
 		return err
 	})
+}
+
+// fillStore makes what stands beside the log.
+func (r *restoration) fillStore(ctx context.Context, cfg erasable.Config) error {
+	store, err := erasable.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	err = r.keys.Entries(func(e erasable.Entry) error {
+		r.count++
+		return store.Put(ctx, e.Key, e.Value)
+	})
+	if err != nil {
+		err = errors.Join(err, store.Remove(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+// removeBase removes what a log was to begin with that is not made.
+func removeBase(ctx context.Context, conn *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	js, err := jetstream.New(conn)
+	if err == nil {
+		err = js.DeleteObjectStore(ctx, follow.BaseBucket)
+	}
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		err = nil
+	}
+	return err
 }
 
 // begin appends the events with which the restored log goes on.

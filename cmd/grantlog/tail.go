@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/replay"
 )
 
 // tailCmd is "grantlog tail".
@@ -18,32 +19,52 @@ type tailCmd struct {
 	URL       string `name:"url" placeholder:"URL" help:"Follow a running server instead, by its own HTTP streams."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
 
-	After       uint64 `argv:"" placeholder:"POSITION" help:"Print what comes after this position. (default 0: everything)"`
-	Revocations bool   `argv:"" help:"Print revocations only: every event that ends tokens."`
-	NoFollow    bool   `argv:"" help:"End at the end of the log."`
+	After       uint64          `argv:"" placeholder:"POSITION" help:"Print what comes after this position. (default 0: everything)"`
+	Revocations bool            `argv:"" help:"Print revocations only: every event that ends tokens."`
+	Archives    archiveSettings `embed:""`
+
+	NoFollow bool `argv:"" help:"End at the end of the log."`
 }
 
 func (c *tailCmd) Run(ctx context.Context, p process) (err error) {
 	if c.URL != "" {
 		return c.runRemote(ctx, p)
 	}
-	j, done, err := openLog(ctx, &c.Log, &c.General, p)
+	r, err := openReading(ctx, &c.Log, &c.General, p)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, r.Close()) }()
+	files, err := c.Archives.open(ctx, r.Master)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	log, err := files.join(ctx, r.records())
+	if err != nil {
+		return err
+	}
+	from := replay.Before(log)
+	if after := events.Position(c.After); after > 0 && after < from.Position {
+		return archivedError(from.Position + 1)
+	}
 	out := &eventPrinter{w: p.Stdout, after: events.Position(c.After), revocations: c.Revocations}
-	if !c.NoFollow {
-		if err = j.Tail(ctx, journal.Cursor{}, out.print); ctx.Err() != nil {
-			return nil // being stopped is how a tail ends
+	if c.NoFollow || len(c.Archives.Archive) > 0 {
+		last, err := log.Last(ctx)
+		if err == nil {
+			err = log.Read(ctx, from, last, func(r *journal.Record) error {
+				from = r.Cursor()
+				return out.print(r)
+			})
 		}
-		return err
+		if err != nil || c.NoFollow {
+			return err
+		}
 	}
-	last, err := j.Last(ctx)
-	if err != nil {
-		return err
+	if err = r.journal.Tail(ctx, from, out.print); ctx.Err() != nil {
+		return nil // being stopped is how a tail ends
 	}
-	return j.Read(ctx, journal.Cursor{}, last, out.print)
+	return err
 }
 
 func (c *tailCmd) runRemote(ctx context.Context, p process) error {

@@ -21,6 +21,8 @@ type verifyCmd struct {
 	URL       string `name:"url" placeholder:"URL" help:"Verify the log of a running server instead, by its own HTTP interface."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
 
+	Archives archiveSettings `embed:""`
+
 	Checkpoint  []string `argv:"" sep:"none" placeholder:"FILE" help:"A checkpoint that was kept: the log must begin with the records it had then. May be repeated."`
 	Save        string   `argv:"" placeholder:"FILE" help:"Keep the checkpoint of the verified log in this file. One that is there already is a --checkpoint, and replaced only if it still holds."`
 	VerifierKey string   `argv:"" placeholder:"KEY" help:"What checkpoints are verified with, as it was kept. (default: the log's own)"`
@@ -108,6 +110,8 @@ func (c *verifyCmd) check() error {
 		return errors.New("--proof-only is for --url: a log that is at hand is read")
 	case c.ProofOnly && len(c.Checkpoint) == 0 && c.Save == "":
 		return errors.New("--proof-only needs a --checkpoint to prove something of, or --save to begin with")
+	case len(c.Archives.Archive) > 0 && (c.Backup != "" || c.ProofOnly):
+		return errors.New("--archive does not go with --backup, which verifies an archive alone, too, or --proof-only")
 	case c.Backup != "" && (c.Save != "" || c.URL != "" || c.ProofOnly):
 		return errors.New("--backup goes with --checkpoint, but not with --save, --url or --proof-only")
 	case c.VerifierKey != "":
@@ -144,12 +148,12 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 	if err != nil {
 		return err
 	}
-	o, err := openBackup(&c.Log, c.Backup, "")
+	o, err := openBackup(ctx, &c.Log, c.Backup, "")
 	if err != nil {
 		return backupError(err)
 	}
 	defer func() { err = errors.Join(err, o.close()) }()
-	e := &evidence{log: o.log, signer: func(origin string) (*tree.Signer, error) {
+	e := &evidence{log: o.records, signer: func(origin string) (*tree.Signer, error) {
 		return tree.NewSigner(origin, o.master.Derive(tree.Purpose))
 	}}
 	if err := c.openCheckpoints(kept, e); err != nil {
@@ -159,7 +163,7 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 	for _, k := range kept {
 		options.Kept.Heads = append(options.Kept.Heads, k.Head)
 	}
-	report, err := replay.Verify(ctx, o.log, options)
+	report, err := replay.Verify(ctx, o.records, options)
 	if err == nil {
 		err = o.checkEntries()
 	}
@@ -176,7 +180,13 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 }
 
 func printReport(w io.Writer, r replay.Report) error {
-	_, err := fmt.Fprintf(w, "position  %d\n", r.Position)
+	var err error
+	if r.First > 1 {
+		_, err = fmt.Fprintf(w, "first     %d; what was before is archived\n", r.First)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "position  %d\n", r.Position)
+	}
 	if err == nil && r.Events > 0 {
 		_, err = fmt.Fprintf(w, "events    %d\n", r.Events)
 	}

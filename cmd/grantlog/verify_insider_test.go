@@ -39,19 +39,19 @@ type written struct {
 func readAll(t *testing.T, data string) (all []written) {
 	t.Helper()
 	p, _, _ := world(nil)
-	j, done, err := openLog(t.Context(), &logSettings{Data: data}, &general{LogLevel: logLevel(slog.LevelError)}, p)
+	r, err := openReading(t.Context(), &logSettings{Data: data}, &general{LogLevel: logLevel(slog.LevelError)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	last, err := j.Last(t.Context())
+	last, err := r.journal.Last(t.Context())
 	if err == nil {
-		err = j.Read(t.Context(), journal.Cursor{}, last, func(r *journal.Record) error {
+		err = r.journal.Read(t.Context(), journal.Cursor{}, last, func(r *journal.Record) error {
 			all = append(all, written{r.Subject, bytes.Clone(r.Payload)})
 			return nil
 		})
 	}
 	if err == nil {
-		err = done()
+		err = r.Close()
 	}
 	if err != nil {
 		t.Fatal(err)

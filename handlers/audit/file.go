@@ -18,9 +18,9 @@ type Log interface {
 
 // Export writes what GET /oauth/events exports, from a log that is at hand: the
 // events of an organization (empty: of all) that a query selects, as csv or
-// ndjson. The whole log is read, whatever is written: that is what makes it
-// verified.
-func Export(ctx context.Context, w io.Writer, form string, log Log, organization string, query url.Values, progress func(at, last events.Position)) error {
+// ndjson. The whole log is read, from where it begins, whatever is written: that
+// is what makes it verified.
+func Export(ctx context.Context, w io.Writer, form string, log Log, from journal.Cursor, organization string, query url.Values, progress func(at, last events.Position)) error {
 	f, err := parseFilter(query, organization)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func Export(ctx context.Context, w io.Writer, form string, log Log, organization
 	if err := x.begin(); err != nil {
 		return err
 	}
-	err = log.Read(ctx, journal.Cursor{}, last, func(r *journal.Record) error {
+	err = log.Read(ctx, from, last, func(r *journal.Record) error {
 		progress(r.Position, last)
 		if r.Position <= f.after || f.before > 0 && r.Position >= f.before {
 			return nil

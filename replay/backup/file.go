@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"slices"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // File is a backup that was found whole and authentic. It is read as a log is:
-// see replay.Log. It is used by one goroutine.
+// see replay.Log. It is safe for concurrent use.
 type File struct {
 	file     *os.File
 	with     Opener
@@ -49,6 +50,11 @@ func (f *File) Manifest() Manifest { return f.manifest }
 
 // Last is the position of the last record.
 func (f *File) Last(context.Context) (events.Position, error) { return f.manifest.Position, nil }
+
+// End stands after the last record.
+func (f *File) End() journal.Cursor {
+	return journal.Cursor{Position: f.manifest.Position, Chain: f.manifest.Chain}
+}
 
 // Read gives fn the records after from up to and including position to. They
 // are verified as journal.Journal.Read does, from the first one on.
@@ -121,10 +127,7 @@ func (f *File) Entries(fn func(erasable.Entry) error) error {
 // sections gives fn the sections of a kind until it returns an error; io.EOF
 // ends the reading without one.
 func (f *File) sections(kind byte, fn func(body []byte, sealer *seal.Sealer) error) error {
-	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	r, err := newReader(f.file)
+	r, err := newReader(io.NewSectionReader(f.file, 0, math.MaxInt64))
 	if err != nil {
 		return err
 	}

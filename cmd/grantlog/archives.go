@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/projections/follow"
+	"github.com/grantlog/grantlog/replay"
+	"github.com/grantlog/grantlog/replay/backup"
+)
+
+// archiveSettings name what a log was before.
+type archiveSettings struct {
+	Archive []string `argv:"" sep:"none" placeholder:"FILE" help:"What was archived of the log: it is read as one with the log. May be repeated."`
+}
+
+// archives are opened files of a log's past.
+type archives struct {
+	parts []replay.Part
+	close []func() error
+}
+
+// open opens the files, with the master key that they were written under.
+func (c *archiveSettings) open(ctx context.Context, master seal.Master) (*archives, error) {
+	a := &archives{}
+	for _, name := range c.Archive {
+		if err := a.add(ctx, master, name); err != nil {
+			return nil, errors.Join(backupError(fmt.Errorf("%s: %w", name, err)), a.Close())
+		}
+	}
+	return a, nil
+}
+
+func (a *archives) add(ctx context.Context, master seal.Master, name string) error {
+	file, err := backup.Open(name, openerOf(master))
+	if err != nil {
+		return err
+	}
+	a.close = append(a.close, file.Close)
+	if file.Manifest().Position == 0 {
+		return &usageError{errors.New("it holds no records of a log")}
+	}
+	log, done, err := recordsOf(ctx, file, master)
+	if err != nil {
+		return err
+	}
+	a.close = append(a.close, done)
+	a.parts = append(a.parts, replay.Part{Log: log, Name: name, End: file.End()})
+	return nil
+}
+
+// join reads the archives and a log as one.
+func (a *archives) join(ctx context.Context, log replay.Log) (replay.Log, error) {
+	if len(a.parts) == 0 {
+		return log, nil
+	}
+	joined, err := replay.Join(ctx, append(a.parts[:len(a.parts):len(a.parts)], replay.Part{Log: log, Name: "the log"})...)
+	var apart *replay.PartsError
+	if errors.As(err, &apart) {
+		err = &usageError{fmt.Errorf("--archive: %w", err)}
+	}
+	return joined, err
+}
+
+// Close closes the files.
+func (a *archives) Close() error {
+	var errs []error
+	for i := len(a.close) - 1; i >= 0; i-- {
+		errs = append(errs, a.close[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func openerOf(master seal.Master) backup.Opener {
+	return backup.Opener{Master: master, RecordKey: master.Derive(purposeMAC)}
+}
+
+// recordsOf is the log in a file, with what it begins with. done removes what
+// reading it laid down.
+func recordsOf(ctx context.Context, file *backup.File, master seal.Master) (log replay.Log, done func() error, err error) {
+	first := file.Manifest().First
+	if first <= 1 {
+		return file, func() error { return nil }, nil
+	}
+	base, err := follow.NewBase(ctx, master.Derive(follow.KeyPurpose), first, func(context.Context) (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(file.CopyBase(w)) }()
+		return r, nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", backup.ErrDamaged, err)
+	}
+	origin := replay.NewBased(base)
+	return replay.From(file, origin), origin.Close, nil
+}
+
+// baseOf is what a backup holds of what a log begins with; nil: that is its
+// first record.
+func baseOf(ctx context.Context, origin *replay.Based) (*backup.Base, error) {
+	if origin == nil {
+		return nil, nil
+	}
+	edge, err := origin.Edge(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &backup.Base{
+		Cursor: origin.Cursor(), Previous: origin.Previous(), Edge: edge,
+		Copy: func(w io.Writer) error { return origin.Copy(ctx, w) },
+	}, nil
+}
+
+// archivedError says what to do about a question about what was archived.
+func archivedError(first events.Position) error {
+	return &usageError{fmt.Errorf("the log before position %d was archived: give what was archived with --archive FILE", first)}
+}
+
+// asArchived reports an error that an archive would help with.
+func asArchived(err error) (first events.Position, ok bool) {
+	var archived *journal.ArchivedError
+	if errors.As(err, &archived) {
+		return archived.First, true
+	}
+	return 0, false
+}
