@@ -58,7 +58,7 @@ func openReading(ctx context.Context, c *logSettings, g *general, p process) (*r
 		return nil, errors.Join(err, s.Close())
 	}
 	if first := r.journal.First(); first > 1 {
-		base, err := follow.OpenBase(ctx, s.Conn, s.Master.Derive(follow.KeyPurpose), first)
+		base, err := s.openBase(ctx, first)
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
@@ -118,4 +118,9 @@ func closeJournal(j *journal.Journal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return j.Close(ctx)
+}
+
+// openBase opens the base of the log, which begins at first.
+func (s *site) openBase(ctx context.Context, first events.Position) (*follow.Base, error) {
+	return follow.OpenBase(ctx, s.Conn, s.Master.Derive(follow.KeyPurpose), first)
 }

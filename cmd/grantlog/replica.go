@@ -111,6 +111,7 @@ func (r *replica) openLog(ctx context.Context, copies int) (err error) {
 	r.follower, err = follow.Start(ctx, follow.Config{
 		Journal: r.journal, Dir: r.set.Log.stateDir(), Key: r.site.Master.Derive(follow.KeyPurpose), Depot: depot, DepotEvery: r.set.SnapshotInterval,
 		MaxStaleness: r.set.MaxStaleness, Single: r.site.embedded.single(), Logger: r.log, OnApply: []func(*journal.Record){r.applied},
+		OpenBase: r.site.openBase,
 	})
 	if err == nil && r.metrics != nil {
 		r.metrics.Follow(r.follower.Status)
@@ -125,9 +126,21 @@ func (r *replica) openTree() error {
 		return err
 	}
 	r.notary, err = notary.New(notary.Config{
-		Read: r.journal.Read, At: r.follower.At, Dir: r.set.Log.treeDir(), Signer: signer, Logger: r.log,
+		Read: r.journal.Read, Base: r.layBase, At: r.follower.At, Dir: r.set.Log.treeDir(), Signer: signer, Logger: r.log,
 	})
 	return err
+}
+
+// layBase lays the tree over what was archived of the log into a directory.
+func (r *replica) layBase(ctx context.Context, dir string) error {
+	base, err := r.follower.Base(ctx)
+	if err == nil && base == nil {
+		err = errors.New("the log begins with its first record")
+	}
+	if err != nil {
+		return err
+	}
+	return base.Tree(ctx, dir)
 }
 
 // applied passes on what the follower applied, once there is a server.
@@ -144,7 +157,8 @@ func checkMaster(ctx context.Context, j *journal.Journal) error {
 	if err != nil || last == 0 {
 		return err
 	}
-	err = j.Read(ctx, journal.Cursor{}, 1, func(*journal.Record) error { return nil })
+	first := j.First()
+	err = j.Read(ctx, journal.Cursor{Position: first - 1}, first, func(*journal.Record) error { return nil })
 	var damage *journal.DamageError
 	if errors.As(err, &damage) {
 		return errors.New("the master key is not the one that this log was written with (or the log's first record is damaged): " +

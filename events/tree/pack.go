@@ -92,3 +92,24 @@ func unpackLevel(name string, r io.Reader, size int64) error {
 	_, err = io.CopyN(buffered, r, size)
 	return errors.Join(err, buffered.Flush(), file.Sync(), file.Close())
 }
+
+// Adopt makes the tree the one that Unpack made in another directory of the
+// same file system, whose files it takes.
+func (t *Tree) Adopt(dir string) error {
+	if err := t.Reset(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	names, err := filepath.Glob(filepath.Join(dir, "level-*"))
+	if err != nil {
+		return fmt.Errorf("tree: %w", err)
+	}
+	for _, name := range append(names, filepath.Join(dir, edgeName)) { // without the edge it is none
+		if err := os.Rename(name, filepath.Join(t.dir, filepath.Base(name))); err != nil {
+			return fmt.Errorf("tree: %w", err)
+		}
+	}
+	_, err = t.load(os.O_RDWR)
+	return err
+}

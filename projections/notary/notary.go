@@ -38,10 +38,13 @@ var (
 	errBehind = errors.New("it has not reached the log")
 )
 
-// Config says what to keep the tree of. All fields but Logger are required.
+// Config says what to keep the tree of. All fields but Base and Logger are required.
 type Config struct {
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
+	// Base lays the tree over what was archived of the log into a directory,
+	// which it makes. nil: the log begins with its first record.
+	Base func(ctx context.Context, dir string) error
 	// At is the place in the log that the replica's state shows.
 	At func() journal.Cursor
 	// Dir holds the tree, and nothing else.

@@ -33,6 +33,7 @@ type replica struct {
 	n      *notary.Notary
 	leaves []tree.Hash // of what was written, by the test's own reckoning
 	stop   func()
+	base   []byte // of the log; nil: it begins with its first record
 }
 
 func newReplica(t testing.TB, env *journaltest.Env) *replica {
@@ -52,13 +53,13 @@ func newSigner(t testing.TB) *tree.Signer {
 func (r *replica) start() {
 	r.t.Helper()
 	var err error
-	cfg := follow.Config{Journal: r.j, Dir: r.dir, Key: make([]byte, 32), Single: true, OnApply: []func(*journal.Record){func(rec *journal.Record) {
+	cfg := follow.Config{Journal: r.j, Dir: r.dir, Key: make([]byte, 32), Single: true, OpenBase: r.openBase, OnApply: []func(*journal.Record){func(rec *journal.Record) {
 		if n := r.n; n != nil {
 			n.Applied(rec)
 		}
 	}}}
 	if r.n, err = notary.New(notary.Config{
-		Read: r.j.Read, At: func() journal.Cursor { return r.f.At() }, Dir: filepath.Join(r.dir, "tree"), Signer: newSigner(r.t),
+		Read: r.j.Read, Base: r.layBase, At: func() journal.Cursor { return r.f.At() }, Dir: filepath.Join(r.dir, "tree"), Signer: newSigner(r.t),
 	}); err != nil {
 		r.t.Fatal(err)
 	}

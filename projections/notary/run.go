@@ -100,7 +100,14 @@ func (n *Notary) advance(ctx context.Context) error {
 		if !behind {
 			return nil
 		}
-		if err := n.catchUp(ctx, goal); err != nil {
+		err := n.catchUp(ctx, goal)
+		var archived *journal.ArchivedError
+		if errors.As(err, &archived) {
+			if err = n.adopt(ctx, archived); err == nil {
+				err = n.catchUp(ctx, goal)
+			}
+		}
+		if err != nil {
 			n.forget()
 			return err
 		}
@@ -182,14 +189,8 @@ func (n *Notary) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var again tree.Edge
-	if err := n.cfg.Read(ctx, journal.Cursor{}, events.Position(former.Size), func(r *journal.Record) error {
-		return again.Append(tree.Leaf(r.Subject, r.Payload))
-	}); err != nil {
+	if err := n.same(ctx, former); err != nil {
 		return err
-	}
-	if head, err := again.Head(); err != nil || head != former {
-		return errors.Join(fmt.Errorf("%w before position %d", ErrForked, former.Size), err)
 	}
 	if err := n.tree.Reset(); err != nil {
 		return err
