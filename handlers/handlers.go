@@ -101,6 +101,7 @@ type Server struct {
 	signer  *sign.Signer
 	keeper  *keys.Keeper
 	callers *authn.Authenticator
+	log     *beginning
 	past    *asof.Reader
 	guard   *guard.Guard
 	proxy   *proxy.Proxy
@@ -153,8 +154,9 @@ func assemble(cfg Config) *Server {
 		hasher:  credential.NewHasher(cfg.Master.Derive(credential.Purpose)),
 		cursors: page.New(cfg.Master.Derive(page.Purpose)),
 		emit:    emit.New(cfg.Journal, cfg.Follower, cfg.Now),
-		past:    asof.New(asof.Config{Log: cfg.Journal, History: cfg.Follower.History(), View: cfg.Follower.View, Now: cfg.Now}),
+		log:     &beginning{Journal: cfg.Journal, follower: cfg.Follower},
 	}
+	s.past = asof.New(asof.Config{Log: s.log, History: cfg.Follower.History(), View: cfg.Follower.View, Now: cfg.Now})
 	s.repeats = manage.NewRepeats(cfg.Master.Derive(credential.RootPurpose), s.emit)
 	s.health = &health.Endpoint{Status: cfg.Follower.Status, Fresh: s.Fresh, LogReplicas: cfg.LogReplicas}
 	vault := sign.NewVault(cfg.Master)
@@ -173,7 +175,7 @@ func assemble(cfg Config) *Server {
 	s.office = enroll.New(enroll.Config{Emit: s.emit, People: s.people, Passwords: s.passwords, Log: cfg.Log})
 	s.tokens = s.tokenEndpoint()
 	s.feed = revocations.New(revocations.Config{
-		Authn: s.callers, Position: cfg.Follower.Position, Epoch: s.Epoch, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+		Authn: s.callers, Position: cfg.Follower.Position, Epoch: s.Epoch, First: cfg.Journal.First, Read: cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		Sent: cfg.Metrics.FeedDelay,
 	})
 	s.thirdParties = authentications.New(authentications.Config{
@@ -217,13 +219,13 @@ func (s *Server) endpoints() []mounter {
 		s.webhooks,
 		audit.New(audit.Config{
 			Authn: callers, Cursors: cursors, Position: s.cfg.Follower.Position, Epoch: s.Epoch, WaitFor: s.cfg.Follower.WaitFor,
-			Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
+			Begins: s.log.begins, Read: s.cfg.Journal.Read, Fresh: s.Fresh, Stopping: s.stopping,
 		}),
 		&transparency.Endpoint{Config: transparency.Config{
-			Authn: callers, Notary: s.cfg.Notary, Position: s.cfg.Follower.Position, Read: s.cfg.Journal.Read,
+			Authn: callers, Notary: s.cfg.Notary, Position: s.cfg.Follower.Position, First: s.cfg.Journal.First, Read: s.cfg.Journal.Read,
 		}},
 		backups.New(backups.Config{
-			Authn: callers, Now: s.cfg.Now, Fresh: s.Fresh, Stopping: s.stopping, Log: s.cfg.Log,
+			Authn: callers, Now: s.cfg.Now, Fresh: s.Fresh, Stopping: s.stopping, Log: s.cfg.Log, Base: s.log.backupBase,
 			Source: backup.Source{
 				Last: s.cfg.Journal.Last, Read: s.cfg.Journal.Read, Store: s.cfg.Erasable, Master: s.cfg.Master, Sign: s.cfg.Notary.Sign,
 			},

@@ -10,7 +10,7 @@ func (s *Server) webhooksEndpoint(vault *sign.Vault) *webhooks.Endpoint {
 	cfg := s.cfg
 	wired := webhooks.Config{
 		Authn: s.callers, Emit: s.emit, AsOf: s.past, Cursors: s.cursors, Repeats: s.repeats, Sealers: vault, Sign: s.signer.Sign, Issuer: cfg.Issuer,
-		Replica: cfg.Journal.Replica(), Position: cfg.Follower.Position, Endings: s.feed.After, Fresh: s.Fresh,
+		Replica: cfg.Journal.Replica(), Position: cfg.Follower.Position, First: cfg.Journal.First, Begins: s.log.state, Endings: s.feed.After, Fresh: s.Fresh,
 		GiveUp: cfg.WebhookGiveUp, Stopping: s.stopping, Log: cfg.Log,
 	}
 	if cfg.Metrics == nil {

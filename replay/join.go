@@ -48,7 +48,7 @@ func Join(ctx context.Context, parts ...Part) (Log, error) {
 			return refuse("both begin at position %d; give one of them", max(1, at.Position))
 		case last < at.Position:
 			return refuse("the one ends at position %d, and the other begins at %d; what is between is missing", last, at.Position)
-		case a.End.Position == at.Position && a.End.Chain != at.Chain:
+		case a.End.Position == at.Position && at.Chain != (events.Chain{}) && a.End.Chain != at.Chain:
 			return refuse(notContinued, at.Position)
 		}
 	}

@@ -21,9 +21,9 @@ type Report struct {
 	First     events.Position
 	Position  events.Position // last record
 	Events    int
-	Bytes     int64 // of the messages
-	Chain     events.Chain
-	Head      tree.Head // the Merkle tree over the records
+	Bytes     int64        // of the messages
+	Chain     events.Chain // zero: it is not known
+	Head      tree.Head    // the Merkle tree over the records
 	StateHash [32]byte
 	From      time.Time // first and last event time
 	Until     time.Time
@@ -84,6 +84,9 @@ func Verify(ctx context.Context, log Log, o Options) (Report, error) {
 	}
 	if known := o.Kept.end(); last < known {
 		return v.report, &MismatchError{Position: known, Good: last, Reason: fmt.Sprintf("the log ends at %d", last)}
+	}
+	if v.from.Position > 0 && v.from.Chain == (events.Chain{}) {
+		v.report.Chain = events.Chain{} // nobody knows how it began
 	}
 	v.report.Head, err = v.edge.Head()
 	if !o.Records {

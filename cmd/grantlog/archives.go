@@ -105,14 +105,7 @@ func baseOf(ctx context.Context, origin *replay.Based) (*backup.Base, error) {
 	if origin == nil {
 		return nil, nil
 	}
-	edge, err := origin.Edge(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &backup.Base{
-		Cursor: origin.Cursor(), Previous: origin.Previous(), Edge: edge,
-		Copy: func(w io.Writer) error { return origin.Copy(ctx, w) },
-	}, nil
+	return backup.BaseOf(ctx, origin)
 }
 
 // archivedError says what to do about a question about what was archived.

@@ -118,6 +118,7 @@ func readerError(err error) error {
 	var damage *journal.DamageError
 	var shortened *replay.MismatchError
 	var apart *replay.PartsError
+	var gone *goneError
 	if first, ok := asArchived(err); ok {
 		return archivedError(first)
 	}
@@ -126,6 +127,8 @@ func readerError(err error) error {
 		return fmt.Errorf("the log was written by a newer grantlog than this one: %w", err)
 	case errors.As(err, &gap), errors.As(err, &damage), errors.As(err, &shortened):
 		return fmt.Errorf("the log is damaged, and nothing is answered from it: %w", err)
+	case errors.As(err, &gone):
+		return &usageError{err}
 	case errors.As(err, &apart):
 		return fmt.Errorf("nothing is answered: %w", err)
 	case errors.Is(err, replay.ErrBeyond):

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/oauth"
 	"github.com/grantlog/grantlog/replay"
 )
 
@@ -45,6 +46,11 @@ func (s *asked) answer(ctx context.Context, q question) (answer, error) {
 		return s.application(ctx, q, at)
 	case aboutOrganization:
 		return s.organization(ctx, q, at)
+	}
+	if err := s.hasEverything(ctx); err != nil {
+		return nil, err
+	}
+	switch q.topic {
 	case aboutWhatIf:
 		return s.whatIf(ctx, q, at)
 	case aboutImpact:
@@ -93,6 +99,16 @@ func (s *asked) place(ctx context.Context, q question) (at replay.Bound, err err
 		err = errors.New("the server does not answer for the past: it is older than this program")
 	}
 	return at, err
+}
+
+// hasEverything makes sure that accounts of all events can be made of those that
+// the server lists.
+func (s *asked) hasEverything(ctx context.Context) error {
+	header, err := s.get(ctx, "/oauth/events", url.Values{"limit": {"1"}}, nil)
+	if first := header.Get(oauth.FirstHeader); err == nil && first != "" {
+		err = &usageError{fmt.Errorf("the server's log before position %s was archived, and this asks for all of it: ask the log itself, with --data or --nats, and give the archive with --archive", first)}
+	}
+	return err
 }
 
 // query makes a query of name and value pairs, for the moment of a question.

@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/oauth"
 )
 
 // remote is a running server, asked with an administrator's credentials.
@@ -77,6 +80,14 @@ type refusedError struct{ message string }
 
 func (e *refusedError) Error() string { return "the server refuses: " + e.message }
 
+// goneError is a refusal of what was archived.
+type goneError struct {
+	first   events.Position // that is not
+	message string
+}
+
+func (e *goneError) Error() string { return e.message }
+
 func refusal(resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -87,8 +98,12 @@ func refusal(resp *http.Response) error {
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body); err != nil || body.Message == "" {
 		body.Message = resp.Status
 	}
-	if resp.StatusCode >= 500 {
+	switch {
+	case resp.StatusCode >= 500:
 		return errors.New(body.Message)
+	case resp.StatusCode == http.StatusGone:
+		first, _ := strconv.ParseUint(resp.Header.Get(oauth.FirstHeader), 10, 63)
+		return &goneError{events.Position(first), body.Message}
 	}
 	return &refusedError{body.Message}
 }
@@ -106,9 +121,15 @@ func (r *remote) follow(ctx context.Context, path string, after uint64, w io.Wri
 			}
 		}
 		var refused *refusedError
+		var gone *goneError
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.As(err, &gone) && gone.first > 1 && place == "0": // everything that there is
+			place = strconv.FormatUint(uint64(gone.first)-1, 10)
+			continue
+		case errors.As(err, &gone):
+			return &usageError{err}
 		case errors.As(err, &refused):
 			return err
 		}

@@ -125,7 +125,9 @@ func (c *verifyCmd) check() error {
 func (c *verifyCmd) verify(ctx context.Context, p process, e *evidence, kept []keptCheckpoint) (replay.Report, error) {
 	bar := newProgressBar(p.Stderr)
 	defer bar.clear()
-	o := replay.Options{Kept: replay.Kept{Place: e.place}, Records: c.NoState, Progress: bar.at}
+	// What a server's log begins with, only the server knows.
+	_, unknown := replay.OriginOf(e.log).(*servedOrigin)
+	o := replay.Options{Kept: replay.Kept{Place: e.place}, Records: c.NoState || unknown, Progress: bar.at}
 	for _, k := range kept {
 		o.Kept.Heads = append(o.Kept.Heads, k.Head)
 	}
@@ -133,7 +135,7 @@ func (c *verifyCmd) verify(ctx context.Context, p process, e *evidence, kept []k
 		o.Kept.Heads = append(o.Kept.Heads, e.head)
 	}
 	report, err := replay.Verify(ctx, e.log, o)
-	if err == nil && e.stateHash != nil && !c.NoState {
+	if err == nil && e.stateHash != nil && !o.Records {
 		return report, compareState(ctx, e, report)
 	}
 	return report, c.firstBad(ctx, e, report, err)
@@ -179,6 +181,14 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 	return c.printKept(p.Stdout, e, kept)
 }
 
+// chainLine tells a chain that is known.
+func chainLine(chain events.Chain) string {
+	if chain == (events.Chain{}) {
+		return ""
+	}
+	return fmt.Sprintf("chain     %x\n", chain)
+}
+
 func printReport(w io.Writer, r replay.Report) error {
 	var err error
 	if r.First > 1 {
@@ -197,7 +207,7 @@ func printReport(w io.Writer, r replay.Report) error {
 		_, err = fmt.Fprintf(w, "from      %s\nuntil     %s\n", r.From.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(w, "chain     %x\nroot      %s\n", r.Chain, r.Head.Root)
+		_, err = fmt.Fprint(w, chainLine(r.Chain), fmt.Sprintf("root      %s\n", r.Head.Root))
 	}
 	if err == nil && r.StateHash != [32]byte{} {
 		_, err = fmt.Fprintf(w, "state     %x\n", r.StateHash)

@@ -27,7 +27,8 @@ var errServer = errors.New("the server does not answer")
 type servedLog struct {
 	*asked
 	head  tree.Head
-	shown string // Consistency-Token of the checkpoint; empty: none was given yet
+	first events.Position // that the server has
+	shown string          // Consistency-Token of the checkpoint; empty: none was given yet
 }
 
 // openServed asks a server for its key and its checkpoint.
@@ -56,7 +57,17 @@ func (c *verifyCmd) openServed(ctx context.Context, _ process) (*evidence, error
 		return nil, fmt.Errorf("the server's checkpoint: %w", err)
 	}
 	s.head, e.head = signed.Head, signed.Head
-	return e, nil
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	if len(c.Archives.Archive) == 0 {
+		return e, nil
+	}
+	master, err := loadMaster(&c.Log)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("--archive: an archive is opened with the master key of the log: %w", err)}
+	}
+	return e, c.addArchives(ctx, e, master, s)
 }
 
 // Last returns the last record under the checkpoint.

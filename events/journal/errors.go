@@ -50,6 +50,9 @@ type ArchivedError struct {
 	First events.Position // of the log that is here
 }
 
+// Begins is the first position of the log.
+func (e *ArchivedError) Begins() events.Position { return e.First }
+
 func (e *ArchivedError) Error() string {
 	return fmt.Sprintf("journal: the log before position %d was archived", e.First)
 }

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -105,6 +106,29 @@ func (e *Edge) read(indexes []int64) ([]Hash, error) {
 		}
 	}
 	return hashes, nil
+}
+
+// EdgePaths are the paths of the tiles that the edge of a tree consists of, from
+// behind "tile/", by level; empty: that one has nothing in it.
+func EdgePaths(size int64) (paths []string) {
+	for level := 0; size>>(height*level) > 0; level++ {
+		path := ""
+		if n := size >> (height * level); n%width > 0 {
+			path = tlog.Tile{H: height, L: level, N: n / width, W: int(n % width)}.Path()
+			path = strings.TrimPrefix(path, fmt.Sprintf("tile/%d/", height))
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// EdgeOf makes an edge of its tiles, which EdgePaths names.
+func EdgeOf(size int64, tiles [][]byte) (Edge, error) {
+	e := Edge{size: size, tiles: tiles}
+	if !e.whole() {
+		return Edge{}, fmt.Errorf("%w: these tiles are no edge of a tree over %d records", ErrDamaged, size)
+	}
+	return e.Clone(), nil
 }
 
 // Clone returns a copy, which grows on its own.

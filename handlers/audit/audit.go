@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -37,6 +39,9 @@ type Config struct {
 	WaitFor  func(ctx context.Context, position events.Position) error
 	// Epoch tells the epoch of a position; see sse.Epochs.
 	Epoch func(events.Position) string
+	// Begins tells the first record of the log and, where what is before was
+	// archived, the log's time there.
+	Begins func(ctx context.Context) (first events.Position, began time.Time, err error)
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
 	// Fresh fails while this replica may not answer: a heartbeat would be a
@@ -102,7 +107,7 @@ func (e *Endpoint) page(ctx context.Context, f filter, request page.Request) (fo
 	if f.before > 0 {
 		end = min(end, f.before-1)
 	}
-	place := sse.Place{Position: f.after, Ordinal: sse.Whole}
+	place := sse.Place{Position: f.lowest(), Ordinal: sse.Whole}
 	if f.backward {
 		place = sse.Place{Position: end + 1}
 	}
@@ -124,8 +129,24 @@ func (e *Endpoint) filterOf(c echo.Context) (filter, error) {
 	if err != nil {
 		return filter{}, err
 	}
-	return parseFilter(query, organization)
+	f, err := parseFilter(query, organization)
+	if err != nil {
+		return filter{}, err
+	}
+	first, began, err := e.Begins(c.Request().Context())
+	if err != nil || first <= 1 {
+		return f, err
+	}
+	c.Response().Header().Set(oauth.FirstHeader, strconv.FormatUint(uint64(first), 10))
+	f.floor = first - 1
+	if query.Get("after") != "" && f.after < f.floor || f.before > 0 && f.before <= first || early(f.since, began) || early(f.until, began) {
+		return filter{}, &journal.ArchivedError{First: first}
+	}
+	return f, nil
 }
+
+// early reports whether a bound is before the beginning of the log.
+func early(bound, began time.Time) bool { return !bound.IsZero() && bound.Before(began) }
 
 // errEnough ends a read of the log that found what it looked for.
 var errEnough = errors.New("enough")
@@ -220,6 +241,9 @@ func (e *Endpoint) stream(c echo.Context) error {
 	place, err := sse.Start(c, e.Position(), e.Epoch)
 	if err != nil {
 		return err
+	}
+	if start(place) < f.floor {
+		return &journal.ArchivedError{First: f.floor + 1}
 	}
 	s, err := sse.Open(c, place)
 	if err != nil {

@@ -27,10 +27,10 @@ func (e *Endpoint) scanBack(ctx context.Context, f filter, place sse.Place, limi
 		if place.Ordinal == 0 { // nothing of that record stands before the place
 			last--
 		}
-		if place.Position == 0 || last <= f.after {
+		if place.Position == 0 || last <= f.lowest() {
 			return found, nil, nil
 		}
-		from := max(f.after, last-min(piece, last))
+		from := max(f.lowest(), last-min(piece, last))
 		matches, err := e.latest(ctx, f, from, place, last, limit-len(found))
 		if err != nil {
 			return nil, nil, err
@@ -43,7 +43,7 @@ func (e *Endpoint) scanBack(ctx context.Context, f filter, place sse.Place, limi
 			place = sse.Place{Position: end.Position, Ordinal: end.ordinal}
 		}
 		if len(found) == limit || scanned >= maxScan {
-			if place.Ordinal == 0 && place.Position-1 <= f.after {
+			if place.Ordinal == 0 && place.Position-1 <= f.lowest() {
 				return found, nil, nil
 			}
 			return found, &place, nil

@@ -119,7 +119,7 @@ func (e *Endpoint) exportTo(ctx context.Context, w *exporter, caller authn.Calle
 	if err := w.begin(); err != nil {
 		return err
 	}
-	for at := f.after; at < end; {
+	for at := f.lowest(); at < end; {
 		if err := e.Fresh(); err != nil {
 			return err
 		}

@@ -26,7 +26,12 @@ type filter struct {
 	after, before events.Position
 	since, until  time.Time
 	backward      bool // the latest first
+
+	floor events.Position // what is up to here was archived; it is in no cursor
 }
+
+// lowest is the position after which the list begins.
+func (f filter) lowest() events.Position { return max(f.after, f.floor) }
 
 // parseFilter reads the filters of a query.
 func parseFilter(query url.Values, organization string) (f filter, err error) {

@@ -40,8 +40,10 @@ var (
 // Config wires an Endpoint. All fields are required.
 type Config struct {
 	Authn  *authn.Authenticator
-	Source backup.Source // but for the time
-	Now    func() time.Time
+	Source backup.Source // but for the time and the base
+	// Base is what the log begins with; nil: with its first record.
+	Base func(ctx context.Context) (*backup.Base, error)
+	Now  func() time.Time
 	// Fresh fails while this replica may not answer.
 	Fresh func() error
 	// Stopping is closed when the server stops.
@@ -86,13 +88,17 @@ func (e *Endpoint) take(c echo.Context) error {
 	if _, err := e.Source.Last(c.Request().Context()); err != nil {
 		return err
 	}
-	return e.send(c, contents)
+	base, err := e.Base(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return e.send(c, contents, base)
 }
 
 // send writes a backup. One that breaks off breaks the connection: nobody may
 // take the end of the answer for the end of the backup, which they would not
 // find in it either.
-func (e *Endpoint) send(c echo.Context, contents backup.Contents) error {
+func (e *Endpoint) send(c echo.Context, contents backup.Contents, base *backup.Base) error {
 	ctx, cancel := context.WithCancelCause(c.Request().Context())
 	defer cancel(nil)
 	out := &answer{e: e, c: c, control: http.NewResponseController(c.Response())}
@@ -109,7 +115,7 @@ func (e *Endpoint) send(c echo.Context, contents backup.Contents) error {
 		}
 	}()
 	source := e.Source
-	source.Now = e.Now()
+	source.Now, source.Base = e.Now(), base
 	began := time.Now()
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, echo.MIMEOctetStream)

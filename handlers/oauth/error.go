@@ -4,18 +4,21 @@
 package oauth
 
 import (
+	"fmt"
 	"net/http"
 
+	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/command"
 )
 
 // Error is an answer other than success.
 type Error struct {
 	Status     int
-	Code       string // RFC 6749 section 5.2, RFC 6750 section 3.1
-	Message    string // for the caller: plain, without secrets or echoes
-	RetryAfter int    // seconds; 0: no Retry-After
-	Challenge  string // WWW-Authenticate; empty: none
+	Code       string          // RFC 6749 section 5.2, RFC 6750 section 3.1
+	Message    string          // for the caller: plain, without secrets or echoes
+	RetryAfter int             // seconds; 0: no Retry-After
+	Challenge  string          // WWW-Authenticate; empty: none
+	Begins     events.Position // FirstHeader; 0: none
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -97,6 +100,23 @@ var (
 		Message: "Missing access token", Challenge: `Bearer realm="grantlog"`,
 	}
 )
+
+// FirstHeader names the first record of a log whose beginning was archived.
+const FirstHeader = "Log-First-Position"
+
+// archived is an error of whoever needs a record before the beginning of the
+// log.
+type archived interface {
+	error
+	Begins() events.Position
+}
+
+func fromArchived(e archived) *Error {
+	return &Error{
+		Status: http.StatusGone, Code: "gone", Begins: e.Begins(),
+		Message: fmt.Sprintf("The log before position %d was archived; ask from there on, or whoever keeps the archive", e.Begins()),
+	}
+}
 
 // Invalid is a malformed request: 400 invalid_request.
 func Invalid(message string) *Error {

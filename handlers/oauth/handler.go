@@ -63,11 +63,14 @@ func classify(err error, unavailable []error) *Error {
 	var own *Error
 	var refusal *command.Error
 	var framework *echo.HTTPError
+	var gone archived
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &refusal):
 		return fromCommand(refusal)
+	case errors.As(err, &gone):
+		return fromArchived(gone)
 	case slices.ContainsFunc(unavailable, func(target error) bool { return errors.Is(err, target) }),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return ErrUnavailable
@@ -99,6 +102,9 @@ func write(c echo.Context, e *Error) error {
 	h.Set("Pragma", "no-cache")
 	if e.Challenge != "" {
 		h.Set("WWW-Authenticate", e.Challenge)
+	}
+	if e.Begins > 0 {
+		h.Set(FirstHeader, strconv.FormatUint(uint64(e.Begins), 10))
 	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))

@@ -93,6 +93,13 @@ func (h *Hub) after(place sse.Place, now events.Position, organization string, l
 	return found, h.more, true
 }
 
+// reaches is keeps for who holds no lock.
+func (h *Hub) reaches(place sse.Place, now events.Position) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.keeps(place, now)
+}
+
 // keeps reports whether everything after a place is in the ring.
 func (h *Hub) keeps(place sse.Place, now events.Position) bool {
 	floor := now // of a hub that was told of nothing yet

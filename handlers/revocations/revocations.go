@@ -37,6 +37,8 @@ type Config struct {
 	Position func() events.Position
 	// Epoch tells the epoch of a position; see sse.Epochs.
 	Epoch func(events.Position) string
+	// First is the first record of the log.
+	First func() events.Position
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
 	// Fresh fails while this replica may not answer: a heartbeat would be a
@@ -88,7 +90,7 @@ func (e *Endpoint) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	place := sse.Place{Ordinal: sse.Whole}
+	place := sse.Place{Position: e.First() - 1, Ordinal: sse.Whole}
 	if after := c.QueryParam("after"); after != "" {
 		if place, err = sse.Find(after, e.Epoch); err != nil {
 			return err
@@ -134,11 +136,7 @@ func (e *Endpoint) after(ctx context.Context, place sse.Place, now events.Positi
 
 // fromLog reads whole records until it has limit endings or is at to.
 func (e *Endpoint) fromLog(ctx context.Context, place sse.Place, to events.Position, organization string, limit int) (found []*told, err error) {
-	from := place.Position
-	if place.Ordinal != sse.Whole && from > 0 {
-		from-- // the rest of the place's own record
-	}
-	err = e.Read(ctx, journal.Cursor{Position: from}, to, func(r *journal.Record) error {
+	err = e.Read(ctx, journal.Cursor{Position: start(place)}, to, func(r *journal.Record) error {
 		for _, ending := range endingsOf(r, e.Epoch) {
 			if place.After(ending.Position, ending.Ordinal) && (organization == "" || organization == ending.Organization) {
 				found = append(found, ending)
@@ -155,6 +153,15 @@ func (e *Endpoint) fromLog(ctx context.Context, place sse.Place, to events.Posit
 	return found, err
 }
 
+// start is the record before the first one that may hold something after a
+// place.
+func start(place sse.Place) events.Position {
+	if place.Ordinal != sse.Whole && place.Position > 0 {
+		return place.Position - 1 // the rest of the place's own record
+	}
+	return place.Position
+}
+
 func (e *Endpoint) stream(c echo.Context) error {
 	organization, err := e.Authn.Reach(c)
 	if err != nil {
@@ -163,6 +170,9 @@ func (e *Endpoint) stream(c echo.Context) error {
 	place, err := sse.Start(c, e.Position(), e.Epoch)
 	if err != nil {
 		return err
+	}
+	if first := e.First(); start(place) < first-1 && !e.hub.reaches(place, e.Position()) {
+		return &journal.ArchivedError{First: first}
 	}
 	opened := time.Now()
 	s, err := sse.Open(c, place)

@@ -61,7 +61,7 @@ func newReplica(t testing.TB, config revocations.Config) *replica {
 		Verify: func(string) ([]byte, error) { return nil, errors.New("only tokens of the log count here") },
 	})
 	config.Position, config.Epoch = r.Follower.Position, r.Follower.Epoch
-	config.Read, config.Fresh = r.Journal.Read, r.Follower.Fresh
+	config.Read, config.First, config.Fresh = r.Journal.Read, r.Journal.First, r.Follower.Fresh
 	stopping := make(chan struct{})
 	config.Stopping = stopping
 	endpoint := revocations.New(config)

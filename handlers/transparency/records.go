@@ -57,6 +57,11 @@ func (e *Endpoint) records(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if first := e.First(); after == 0 && !c.QueryParams().Has("after") {
+		after = first - 1
+	} else if after+1 < first {
+		return &journal.ArchivedError{First: first}
+	}
 	end := min(e.Position(), after+limit)
 	sent := 0
 	var line []byte

@@ -38,6 +38,8 @@ type Config struct {
 	Notary *notary.Notary
 	// Position is the last record that this replica shows.
 	Position func() events.Position
+	// First is the first record of the log.
+	First func() events.Position
 	// Read gives records of the log; see journal.Journal.Read.
 	Read func(ctx context.Context, from journal.Cursor, to events.Position, fn func(*journal.Record) error) error
 }

@@ -19,7 +19,7 @@ func (s *session) deliver() error {
 			return err
 		}
 		to := min(s.e.Position(), s.place.Position+scan)
-		found, more, err := s.e.Endings(s.ctx, s.place, to, s.webhook.Organization, batch)
+		found, more, err := s.endings(to)
 		switch {
 		case s.ctx.Err() != nil:
 			return errLost

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
 	"github.com/grantlog/grantlog/handlers/sse"
@@ -66,6 +67,10 @@ func (s *session) run() {
 		return
 	}
 	err := s.deliver()
+	var archived *journal.ArchivedError
+	if errors.As(err, &archived) {
+		err = errArchived
+	}
 	var failed *failure
 	switch {
 	case errors.As(err, &failed):

@@ -79,10 +79,12 @@ func (s *site) replica(p pace) *replica {
 	}}})
 	r := &replica{t: s.t, base: base, vault: base.Vault(s.master), stopping: make(chan struct{}), end: func() {}}
 	r.signer = sign.New(sign.Config{View: base.View, Unsealer: r.vault})
-	feed := revocations.New(revocations.Config{Position: base.Follower.Position, Epoch: base.Follower.Epoch, Read: base.Journal.Read})
+	feed := revocations.New(revocations.Config{
+		Position: base.Follower.Position, Epoch: base.Follower.Epoch, First: base.Journal.First, Read: base.Journal.Read,
+	})
 	r.Endpoint = New(Config{
 		Emit: base.Emitter, Sealers: r.vault, Sign: r.signer.Sign, Issuer: "https://issuer.example", Replica: base.Journal.Replica(),
-		Position: base.Follower.Position, Endings: feed.After, Fresh: func() error { return nil },
+		Position: base.Follower.Position, First: base.Journal.First, Endings: feed.After, Fresh: func() error { return nil },
 		GiveUp: time.Hour, Stopping: r.stopping, Log: slog.New(slog.DiscardHandler),
 	})
 	r.pace = p

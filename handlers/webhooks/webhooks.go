@@ -61,6 +61,10 @@ type Config struct {
 	Replica string
 	// Position is the last record that this replica shows.
 	Position func() events.Position
+	// First is the first record of the log, and Begins the state that the log
+	// begins with: what came to it before.
+	First  func() events.Position
+	Begins func(ctx context.Context) (*projections.State, error)
 	// Endings finds what to push; see revocations.Endpoint.After.
 	Endings func(ctx context.Context, after sse.Place, now events.Position, organization string, limit int) ([]projections.Ending, <-chan struct{}, error)
 	// Fresh fails while this replica may not know whose the leases are.

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/body"
 	"github.com/grantlog/grantlog/handlers/command"
@@ -37,7 +38,7 @@ func (e *Endpoint) create(c echo.Context) error {
 	if in.URL == "" {
 		return oauth.Invalid("url is required")
 	}
-	after, err := position(in.After)
+	after, err := e.position(in.After)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (e *Endpoint) seal(target command.Target, authorization *string) ([]byte, e
 func record(organization, id string) string { return "webhook/" + organization + "/" + id }
 
 // position reads an "after".
-func position(after *int64) (*events.Position, error) {
+func (e *Endpoint) position(after *int64) (*events.Position, error) {
 	if after == nil {
 		return nil, nil
 	}
@@ -107,6 +108,9 @@ func position(after *int64) (*events.Position, error) {
 		return nil, oauth.Invalid("after must be a position of the log")
 	}
 	p := events.Position(*after)
+	if first := e.First(); p+1 < first {
+		return nil, &journal.ArchivedError{First: first}
+	}
 	return &p, nil
 }
 
@@ -121,11 +125,16 @@ func (e *Endpoint) resume(c echo.Context) error {
 	if err := body.DecodeOptional(c.Request(), &in); err != nil {
 		return err
 	}
-	after, err := position(in.After)
+	after, err := e.position(in.After)
 	if err != nil {
 		return err
 	}
 	id := c.Param("id")
+	if after == nil {
+		if err := e.mayGoOn(c.Request().Context(), organization, id); err != nil {
+			return err
+		}
+	}
 	if err := manage.Record(c, e.Emit, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		w, err := find(s, organization, id)
 		if err != nil {

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,26 @@ type Base struct {
 	// Copy writes the base in the form in which it is kept. A backup only carries
 	// it: whoever reads it from there verifies it.
 	Copy func(w io.Writer) error
+}
+
+// Kept is a base where it is kept.
+type Kept interface {
+	Cursor() journal.Cursor
+	Previous() events.Chain
+	Edge(ctx context.Context) (tree.Edge, error)
+	Copy(ctx context.Context, w io.Writer) error
+}
+
+// BaseOf returns what a backup holds of a base.
+func BaseOf(ctx context.Context, k Kept) (*Base, error) {
+	edge, err := k.Edge(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Base{
+		Cursor: k.Cursor(), Previous: k.Previous(), Edge: edge,
+		Copy: func(w io.Writer) error { return k.Copy(ctx, w) },
+	}, nil
 }
 
 // before is where the reading of the log begins, so that its first record is

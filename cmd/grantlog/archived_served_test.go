@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// asked is what a server answers its administrator.
+func (s *scenario) asked(authorize func(*http.Request), path string) (status int, header http.Header, body string) {
+	s.t.Helper()
+	return s.request(http.MethodGet, path, nil, authorize)
+}
+
+// A server of a log whose beginning was archived answers for every moment from
+// there on as one of the whole log does, and says of all others that they are
+// gone: it never answers less than it was asked for.
+func TestServerOfAnArchivedLog(t *testing.T) {
+	t.Parallel()
+	whole := recordScenario(t)
+	s, _ := whole.archive(8)
+	defer whole.serve()()
+	defer s.serve()()
+	admin, wholeAdmin := s.bearer(), whole.bearer()
+
+	for _, path := range []string{
+		"/oauth/applications?as_of=8", "/oauth/applications/" + theApp + "?as_of=2024-01-02T12:06:30Z", "/oauth/applications/" + theApp + "/tokens?as_of=9",
+		"/oauth/organizations?as_of=14", "/oauth/replay/summary?as_of=10", "/oauth/replay/diff?from=8&to=14",
+		"/oauth/events?after=7&before=15", "/oauth/events?after=8&before=15&order=desc", "/oauth/events?since=2024-01-02T12:06:00Z&until=2024-01-02T12:30:00Z",
+		"/oauth/events?after=9&before=15&format=csv", "/oauth/log/records?after=7&limit=7",
+	} {
+		status, header, got := s.asked(admin, path)
+		wantStatus, wantHeader, want := whole.asked(wholeAdmin, path)
+		if status != http.StatusOK || status != wantStatus || got != want || header.Get("As-Of-Position") != wantHeader.Get("As-Of-Position") {
+			t.Errorf("%s: %d %s\nwant %s", path, status, got, want)
+		}
+	}
+	for _, path := range []string{
+		"/oauth/applications?as_of=7", "/oauth/applications/" + theApp + "?as_of=2024-01-02T12:01:30Z", "/oauth/applications/" + theApp + "/tokens?as_of=1",
+		"/oauth/organizations?as_of=3", "/oauth/services?as_of=3", "/oauth/users?as_of=3", "/oauth/webhooks?as_of=3",
+		"/oauth/replay/summary?as_of=7", "/oauth/replay/diff?from=3&to=9",
+		"/oauth/events?after=0", "/oauth/events?after=6", "/oauth/events?before=8", "/oauth/events?since=2024-01-02T12:00:00Z", "/oauth/events?until=2024-01-02T12:00:00Z",
+		"/oauth/events?after=3&format=ndjson", "/oauth/events?after=3&order=desc", "/oauth/events/stream?after=3",
+		"/oauth/revocations?after=3", "/oauth/revocations/stream?after=3",
+		"/oauth/log/records?after=0", "/oauth/log/records?after=6", "/oauth/log/tile/entries/000.p/9",
+	} {
+		status, header, body := s.asked(admin, path)
+		if status != http.StatusGone || header.Get("Log-First-Position") != "8" || !strings.HasPrefix(body, `{"code":410,"message":"The log before position 8 was archived`) {
+			t.Errorf("%s: %d %s %s", path, status, header.Get("Log-First-Position"), body)
+		}
+	}
+	status, _, body := s.request(http.MethodPost, "/oauth/introspect", url.Values{"token": {"x"}, "as_of": {"3"}}, asAdmin)
+	if status != http.StatusGone || !strings.HasPrefix(body, `{"error":"gone","error_description":"The log before position 8 was archived`) {
+		t.Errorf("introspection: %d %s", status, body)
+	}
+	status, header, _ := s.request(http.MethodGet, "/oauth/events/stream", nil, func(r *http.Request) { admin(r); r.Header.Set("Last-Event-ID", "5") })
+	if status != http.StatusGone || header.Get("Log-First-Position") != "8" {
+		t.Errorf("resuming before the beginning: %d", status)
+	}
+
+	// Without bounds, what is there is listed, and where it begins.
+	for _, order := range []string{"asc", "desc"} {
+		status, header, body := s.asked(admin, "/oauth/events?before=15&order="+order)
+		var listed struct {
+			Events []struct{ Position int }
+		}
+		if err := json.Unmarshal([]byte(body), &listed); err != nil || status != http.StatusOK || header.Get("Log-First-Position") != "8" || len(listed.Events) != 7 {
+			t.Errorf("%s: %d, %d events, %v: %s", order, status, len(listed.Events), err, body)
+		}
+	}
+	if status, _, body := s.asked(admin, "/oauth/revocations"); status != http.StatusOK || !strings.Contains(body, `"position":8,`) || strings.Contains(body, `"position":7,`) {
+		t.Errorf("%d %s", status, body)
+	}
+	s.proofsOfArchivedRecords(admin, whole, wholeAdmin)
+	s.hooksOfArchivedRecords(admin)
+}
+
+// proofsOfArchivedRecords asks for some: the tree has them, and the entry is
+// what the log had.
+func (s *scenario) proofsOfArchivedRecords(admin func(*http.Request), whole *scenario, wholeAdmin func(*http.Request)) {
+	s.t.Helper()
+	for _, path := range []string{"/oauth/log/proof?position=3&size=14", "/oauth/log/proof?position=9&size=14", "/oauth/log/proof?from=5&to=14", "/oauth/log/tile/0/000.p/14"} {
+		got, want := map[string]any{}, map[string]any{}
+		ask := func(s *scenario, authorize func(*http.Request), into map[string]any) (status int, body string) {
+			for deadline := time.Now().Add(patience); ; {
+				if status, _, body = s.asked(authorize, path); status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+					break // else the tree is on its way
+				}
+			}
+			if strings.HasPrefix(body, "{") {
+				must(s.t, json.Unmarshal([]byte(body), &into))
+			}
+			delete(into, "checkpoint") // in the name of the server
+			return status, body
+		}
+		status, body := ask(s, admin, got)
+		_, wantBody := ask(whole, wholeAdmin, want)
+		if strings.Contains(path, "position=3") {
+			delete(want, "entry") // which only the archive has
+		}
+		if status != http.StatusOK || fmt.Sprint(got) != fmt.Sprint(want) || len(want) == 0 && body != wantBody {
+			s.t.Errorf("%s: %d %v, want %v", path, status, got, want)
+		}
+	}
+}
+
+// hooksOfArchivedRecords begins webhooks where the log is not any more.
+func (s *scenario) hooksOfArchivedRecords(admin func(*http.Request)) {
+	s.t.Helper()
+	for after, want := range map[int]int{0: http.StatusGone, 6: http.StatusGone, 7: http.StatusCreated} {
+		body := fmt.Sprintf(`{"url":"https://receiver.example/%d","after":%d}`, after, after)
+		r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url()+"/oauth/webhooks", strings.NewReader(body))
+		must(s.t, err)
+		admin(r)
+		r.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(r)
+		must(s.t, err)
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			s.t.Errorf("a webhook after %d: %d, want %d", after, resp.StatusCode, want)
+		}
+	}
+}
+
+// The commands that ask a server know what it does not have.
+func TestCommandsOfAnArchivedServer(t *testing.T) {
+	t.Parallel()
+	whole := recordScenario(t)
+	s, archive := whole.archive(8)
+	stop := s.serve()
+	remote := func(command string, args ...string) (code int, stdout, stderr string) {
+		p, out, errs := world(nil)
+		code = run(t.Context(), append([]string{command, "--url", s.url(), "--admin-file", s.adminFile(), "--log-level", "error"}, args...), p)
+		return code, out.String(), errs.String()
+	}
+	kept := filepath.Join(t.TempDir(), "kept")
+	for _, how := range [][]string{{"--no-state"}, {}, {"--proof-only"}} {
+		code, stdout, stderr := remote("verify", append(how, "--save", kept)...)
+		if code != exitOK || len(how) == 0 && !strings.Contains(stdout, "first     8; what was before is archived") || strings.Contains(stdout, "state ") {
+			t.Errorf("verify %v: %d\n%s%s", how, code, stdout, stderr)
+		}
+	}
+	key := filepath.Join(s.data, "master.key")
+	if code, stdout, stderr := remote("verify", "--archive", archive, "--master-key-file", key, "--checkpoint", kept); code != exitOK || !strings.Contains(stdout, "state ") || strings.Contains(stdout, "first ") {
+		t.Errorf("verify with the archive: %d\n%s%s", code, stdout, stderr)
+	}
+	for _, args := range [][]string{{"--as-of", "3"}, {"--diff", "3..9"}} {
+		if code, stdout, stderr := remote("replay", args...); code != exitUsage || stdout != "" || !strings.Contains(stderr, "The log before position 8 was archived") {
+			t.Errorf("replay %v: %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	for _, args := range [][]string{{"--lineage", jti(4).String()}, {"--impact", "application:" + theApp}, {"--what-if", "tokenLifetime=300s"}} {
+		if code, stdout, stderr := remote("replay", args...); code != exitUsage || stdout != "" || !strings.Contains(stderr, "ask the log itself, with --data or --nats") {
+			t.Errorf("replay %v: %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "backup")
+	if code, stdout, stderr := remote("backup", file); code != exitOK || !strings.Contains(stdout, "first     8\n") {
+		t.Errorf("backup: %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := remote("export", "--ndjson", "-", "--since", "3"); code != exitUsage || !strings.Contains(stderr, "position 8 was archived") {
+		t.Errorf("export: %d\n%s", code, stderr)
+	}
+	stop()
+	s.answers("verify", "--backup", file)
+	s.answers("verify", "--archive", archive, "--checkpoint", kept)
+}
