@@ -104,11 +104,22 @@ func (s *asked) place(ctx context.Context, q question) (at replay.Bound, err err
 // hasEverything makes sure that accounts of all events can be made of those that
 // the server lists.
 func (s *asked) hasEverything(ctx context.Context) error {
-	header, err := s.get(ctx, "/oauth/events", url.Values{"limit": {"1"}}, nil)
-	if first := header.Get(oauth.FirstHeader); err == nil && first != "" {
-		err = &usageError{fmt.Errorf("the server's log before position %s was archived, and this asks for all of it: ask the log itself, with --data or --nats, and give the archive with --archive", first)}
+	first, err := s.firstListed(ctx)
+	if err == nil && first > 1 {
+		err = &usageError{fmt.Errorf("the server's log before position %d was archived, and this asks for all of it: ask the log itself, with --data or --nats, and give the archive with --archive", first)}
 	}
 	return err
+}
+
+// firstListed is the first record that the server has.
+func (s *asked) firstListed(ctx context.Context) (events.Position, error) {
+	header, err := s.get(ctx, "/oauth/events", url.Values{"limit": {"1"}}, nil)
+	first := header.Get(oauth.FirstHeader)
+	if err != nil || first == "" {
+		return 1, err
+	}
+	n, err := strconv.ParseUint(first, 10, 63)
+	return events.Position(n), err
 }
 
 // query makes a query of name and value pairs, for the moment of a question.

@@ -18,17 +18,12 @@ import (
 
 // begin finds out where the server's log begins.
 func (s *servedLog) begin(ctx context.Context) error {
-	body, err := s.open(ctx, "/records", url.Values{"after": {"0"}, "limit": {"1"}})
-	var gone *goneError
-	switch {
-	case errors.As(err, &gone) && gone.first > 1:
-		s.first = gone.first
-		return nil
-	case err != nil:
-		return err
+	first, err := s.firstListed(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errServer, err)
 	}
-	s.first = 1
-	return body.Close()
+	s.first = first
+	return nil
 }
 
 // Origin is what replay asks for.
