@@ -71,7 +71,7 @@ func (s *State) Freeze() *Frozen {
 
 // alias returns the state's own data in the form of a Frozen.
 func (s *State) alias() *Frozen {
-	t := s.Tokens
+	t := s.whole()
 	return &Frozen{
 		Position: s.Position, Chain: s.Chain, Time: s.Time,
 		organizations: s.Organizations.byID,

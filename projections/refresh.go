@@ -88,6 +88,9 @@ func (p *Refreshes) Get(id string) (*RefreshFamily, bool) {
 	return f, ok
 }
 
+// Len counts the families that are not forgotten.
+func (p *Refreshes) Len() int { return len(p.families) }
+
 // ByToken finds the family of a refresh token, used or not. Those of a family
 // that ended are unknown.
 func (p *Refreshes) ByToken(digest events.TokenDigest) (*RefreshFamily, bool) {

@@ -64,21 +64,27 @@ func (t Token) Place() TokenPlace {
 
 // Token finds an issued token that the log has not swept yet.
 func (s *State) Token(id events.TokenID) (Token, bool) {
-	slot := s.Tokens.find(id)
+	table := s.whole()
+	slot := table.find(id)
 	if slot == 0 {
 		return Token{}, false
 	}
-	return s.Tokens.view(slot), true
+	return table.view(slot), true
 }
 
 // Lookup finds a token by its jti and judges it. A digest other than that of
 // the string that was issued gives Unknown, and takes as long.
 func (s *State) Lookup(id events.TokenID, digest events.TokenDigest, now time.Time) (Token, Liveness) {
 	t, ok := s.Token(id)
-	if !ok || subtle.ConstantTimeCompare(t.Digest[:], digest[:]) != 1 {
+	if !ok || !t.Is(digest) {
 		return Token{}, Unknown
 	}
 	return t, s.Liveness(t, now)
+}
+
+// Is reports whether a digest is that of the string that was issued.
+func (t *Token) Is(digest events.TokenDigest) bool {
+	return subtle.ConstantTimeCompare(t.Digest[:], digest[:]) == 1
 }
 
 // Liveness judges a token that State.Token, Lookup or TokensOf returned: it is
@@ -134,6 +140,9 @@ func (a *Application) backs(secret int, now time.Time) bool {
 // first counts.
 func (s *State) issue(at at, d *events.TokenIssued) {
 	if s.Tokens.find(d.ID) != 0 {
+		if p := s.Tokens.partial; p != nil {
+			p.repeated = true
+		}
 		return
 	}
 	n := Token{
@@ -155,6 +164,9 @@ func (s *State) refreshed(d *events.TokenIssued, now time.Time) bool {
 // revoke ends a token, if it is the named application's and that belongs to
 // the organization whose subject the event was written to.
 func (s *State) revoke(at at, d *events.TokenRevoked) {
+	if p := s.Tokens.partial; p != nil {
+		p.missed(at, d)
+	}
 	slot := s.Tokens.find(d.ID)
 	if slot == 0 {
 		return

@@ -27,14 +27,20 @@ func minute(t time.Time) int64 {
 // token that came late for its own minute goes into the next to be swept: a
 // writer whose clock runs ahead must not make fresh tokens vanish unseen.
 func (x *expiry) add(expiresAt int64, slot uint32) (next uint32) {
+	m := bucket(expiresAt, x.swept)
+	next = x.due[m]
+	x.due[m] = slot
+	return next
+}
+
+// bucket is the minute in which a token is swept that stands in the table after
+// the minute swept was.
+func bucket(expiresAt, swept int64) int64 {
 	m := expiresAt / 60
 	if expiresAt > m*60 {
 		m++
 	}
-	m = max(m, x.swept+1)
-	next = x.due[m]
-	x.due[m] = slot
-	return next
+	return max(m, swept+1)
 }
 
 // expire forgets tokens whose lifetime was over at the log time now.

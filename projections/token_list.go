@@ -19,7 +19,7 @@ type TokenPlace struct {
 // long as the state is not applied to.
 func (s *State) TokensOf(application string, after *TokenPlace) iter.Seq[Token] {
 	return func(yield func(Token) bool) {
-		t := s.Tokens
+		t := s.whole()
 		for slot := t.startOf(application, after); slot != 0; slot = t.at(slot).older {
 			if !yield(t.view(slot)) {
 				return

@@ -9,6 +9,7 @@ import (
 
 // tokenReader restores sections of tokens into a table.
 type tokenReader struct {
+	below       TokenPlace      // every token is issued after it
 	limit       events.Position // of the state: no token is issued after it
 	application string
 	last        TokenPlace // the application's newest so far
@@ -23,7 +24,7 @@ func (r *tokenReader) section(t *Tokens, body []byte) error {
 	case in.bad || len(in.rest) == 0 || c < 0:
 		return malformed("tokens of %q after those of %q", application, r.application)
 	case c > 0:
-		r.last = TokenPlace{}
+		r.last = r.below
 	}
 	r.application, r.origins, r.holders = application, r.origins[:0], r.holders[:0]
 	var before Token
@@ -50,7 +51,7 @@ func (r *tokenReader) token(in *fields, before *Token) Token {
 	copy(n.ID[:], id)
 	copy(n.Digest[:], digest)
 	n.Application, n.Position = r.application, position
-	n.Ordinal, in.bad = int(ordinal), in.bad || ordinal > 1<<31-1
+	n.Ordinal, in.bad = int(ordinal), in.bad || ordinal > maxOrdinal
 	n.IssuedAt, n.ExpiresAt = issuedAt, expiresAt
 	h := r.holder(in)
 	n.User, n.Family = h.user, h.family

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -21,32 +22,65 @@ import (
 //	origin       uvarint; 0: organization, secret, scope, grant, key, service follow
 //	holder       uvarint; 0: user, family follow
 //	ended        one byte
-const sectionTarget = 256 << 10 // a section ends with the token that fills it
+const (
+	sectionTarget = 256 << 10 // a section ends with the token that fills it
+	maxOrdinal    = 1<<31 - 1
+)
 
-// tokens writes the sections of all applications, in the order of their ids.
+// tokens writes the sections of all applications.
 func (e *sectionWriter) tokens(t *Tokens) {
+	err := t.sections(0, sectionTarget, e.buf, func(body []byte, _, _ uint32) error {
+		e.section(sectionTokens, body)
+		e.buf = body
+		return nil
+	})
+	e.err = cmp.Or(e.err, err)
+}
+
+// sections gives fn the sections of the tokens that were issued after a
+// position, in the order of the ids of their applications. first and last are
+// the slots of a section's tokens; buf is where it is made.
+func (t *Tokens) sections(since events.Position, target int, buf []byte, fn func(body []byte, first, last uint32) error) error {
 	var apps []uint32
 	for app, l := range t.lists {
-		if l.oldest != 0 {
+		if l.newest != 0 && (since == 0 || t.at(l.newest).position > since) {
 			apps = append(apps, uint32(app))
 		}
 	}
 	slices.SortFunc(apps, func(a, b uint32) int {
 		return strings.Compare(t.applications.value(a), t.applications.value(b))
 	})
-	w := tokenWriter{origins: map[uint32]uint64{}, holders: map[uint32]uint64{}}
+	w := tokenWriter{buf: buf, origins: map[uint32]uint64{}, holders: map[uint32]uint64{}}
 	for _, app := range apps {
-		w.begin(e.buf, t.applications.value(app))
-		for slot := t.lists[app].oldest; slot != 0; slot = t.at(slot).newer {
-			if len(w.buf) >= sectionTarget {
-				e.section(sectionTokens, w.buf)
-				w.begin(w.buf, t.applications.value(app))
-			}
+		w.begin(t.applications.value(app))
+		first := t.firstAfter(app, since)
+		for slot := first; slot != 0; slot = t.at(slot).newer {
 			w.token(t, slot)
+			next := t.at(slot).newer
+			if next != 0 && len(w.buf) < target {
+				continue
+			}
+			if err := fn(w.buf, first, slot); err != nil {
+				return err
+			}
+			w.begin(t.applications.value(app))
+			first = next
 		}
-		e.section(sectionTokens, w.buf)
-		e.buf = w.buf
 	}
+	return nil
+}
+
+// firstAfter is an application's oldest token that was issued after a position;
+// there is one.
+func (t *Tokens) firstAfter(app uint32, since events.Position) uint32 {
+	if since == 0 {
+		return t.lists[app].oldest
+	}
+	slot := t.lists[app].newest
+	for older := t.at(slot).older; older != 0 && t.at(older).position > since; older = t.at(slot).older {
+		slot = older
+	}
+	return slot
 }
 
 type tokenWriter struct {
@@ -57,8 +91,8 @@ type tokenWriter struct {
 	holders  map[uint32]uint64
 }
 
-func (w *tokenWriter) begin(buf []byte, application string) {
-	w.buf = appendString(buf[:0], application)
+func (w *tokenWriter) begin(application string) {
+	w.buf = appendString(w.buf[:0], application)
 	w.position, w.issuedAt = 0, 0
 	clear(w.origins)
 	clear(w.holders)

@@ -23,6 +23,8 @@ type Tokens struct {
 	byID   [256]index // by the first byte of the jti: one grows at a time
 	expiry expiry
 
+	partial *partial // nil: it has all tokens
+
 	applications interned[string]
 	lists        []tokenList // by the application's place in applications
 	origins      interned[origin]
