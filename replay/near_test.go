@@ -63,7 +63,7 @@ func mislabel(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	liar := fmt.Sprintf("%020d-%020d-1.snapshot", 2, time.Now().UnixMicro())
+	liar := fmt.Sprintf("%020d-%020d-%020d-1.past", 2, time.Now().UnixMicro(), 0)
 	if err := os.WriteFile(filepath.Join(dir, "history", liar), oldest, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func TestMomentsOfALogWithoutItsBeginning(t *testing.T) {
 	}
 	for _, m := range []Moment{{Position: 1}, {Position: 2}, {Time: epoch}, {Time: epoch.Add(3*time.Minute - 1)}} {
 		_, near := Near(t.Context(), later, nil, m, nil)
-		_, by := AppliedBy(t.Context(), later, m, "r_test")
+		_, by := AppliedBy(t.Context(), later, nil, m, "r_test")
 		_, diff := FindDiff(t.Context(), later, nil, m, Moment{}, nil)
 		_, _, lineage := FindLineage(t.Context(), HistoryOf(later, m, nil), events.TokenID{1}, epoch)
 		for what, err := range map[string]error{"near": near, "applied by": by, "diff": diff, "lineage": lineage} {

@@ -85,18 +85,6 @@ func At(ctx context.Context, log Log, from *projections.State, m Moment, progres
 	return Past{from, until}, err
 }
 
-// AppliedBy returns the highest position that a replica had applied by a
-// moment, as far as its own records up to there tell; 0: they tell nothing.
-func AppliedBy(ctx context.Context, log Log, m Moment, replica string) (applied events.Position, err error) {
-	_, err = read(ctx, log, Start(log), m, nil, func(r *Record) error {
-		if r.header.Replica == replica {
-			applied = max(applied, r.header.Seen.Position)
-		}
-		return nil
-	})
-	return applied, err
-}
-
 // errReached ends a reading at the time that was asked for.
 var errReached = errors.New("reached")
 

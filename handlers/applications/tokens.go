@@ -36,7 +36,7 @@ func (e *Endpoint) listTokens(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	at, err := e.AsOf.Query(c)
+	at, err := e.AsOf.Whole(c)
 	if err != nil {
 		return err
 	}

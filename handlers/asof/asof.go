@@ -3,9 +3,11 @@
 // Moment and need not know which it is; an answer about the past carries
 // As-Of-Position, the last record that it shows.
 //
-// A past state is folded from the nearest snapshot before it, by the log alone.
-// States that were asked for are kept, a bounded number of them, and shared by
-// all requests: they never change. How many are folded at once is bounded too;
+// A past state is folded from the nearest one before it that is kept, by the log
+// alone: its outline, unless all tokens are asked for. (The tokens of an hour may
+// be millions, and most questions are about none of them or one.) States that
+// were asked for stay in memory, a bounded number of them, and are shared by all
+// requests: they never change. How many are folded at once is bounded too;
 // whoever comes on top is told to come again.
 package asof
 
@@ -47,11 +49,12 @@ type Reader struct {
 	Config
 	shelf shelf
 	works works
+	finds chan struct{} // bounds how many look for tokens at once
 }
 
 // New returns a Reader.
 func New(c Config) *Reader {
-	return &Reader{Config: c, works: works{flights: map[question]*flight{}}}
+	return &Reader{Config: c, works: works{flights: map[question]*flight{}}, finds: make(chan struct{}, maxFinds)}
 }
 
 // Moment is the state that a request reads from.
@@ -63,15 +66,35 @@ type Moment struct {
 	AsOf string
 
 	view func(func(*projections.State))
+	find func(context.Context, events.TokenID) (projections.Token, bool, error)
 }
 
-// View calls read with the state; see follow.Follower.View.
+// View calls read with the state; see follow.Follower.View. Of the past it is an
+// outline, unless Whole gave the moment.
 func (m Moment) View(read func(*projections.State)) { m.view(read) }
+
+// Lookup is projections.State.Lookup at a moment of the past.
+func (m Moment) Lookup(ctx context.Context) func(events.TokenID, events.TokenDigest) (projections.Token, projections.Liveness, error) {
+	return func(id events.TokenID, digest events.TokenDigest) (projections.Token, projections.Liveness, error) {
+		t, found, err := m.find(ctx, id)
+		if err != nil || !found || !t.Is(digest) {
+			return projections.Token{}, projections.Unknown, err
+		}
+		var l projections.Liveness
+		m.view(func(s *projections.State) { l = s.Liveness(t, m.Now) })
+		return t, l, nil
+	}
+}
 
 // Query returns the moment that a request's URL names by as_of and, if what one
 // replica had applied by then is asked for, replica. Whoever calls must be
 // authenticated by then.
-func (r *Reader) Query(c echo.Context) (Moment, error) {
+func (r *Reader) Query(c echo.Context) (Moment, error) { return r.query(c, false) }
+
+// Whole is Query for who lists tokens.
+func (r *Reader) Whole(c echo.Context) (Moment, error) { return r.query(c, true) }
+
+func (r *Reader) query(c echo.Context, whole bool) (Moment, error) {
 	query, err := page.Query(c.Request())
 	if err != nil {
 		return Moment{}, err
@@ -85,12 +108,12 @@ func (r *Reader) Query(c echo.Context) (Moment, error) {
 			return Moment{}, oauth.Invalid("The " + name + " parameter is empty")
 		}
 	}
-	return r.moment(c, values["as_of"], values["replica"])
+	return r.moment(c, values["as_of"], values["replica"], whole)
 }
 
 // Form is Query for the parameters of a form body.
 func (r *Reader) Form(c echo.Context, p oauth.Params) (Moment, error) {
-	return r.moment(c, p["as_of"], p["replica"])
+	return r.moment(c, p["as_of"], p["replica"], false)
 }
 
 // At is the moment of a position that the log has reached. The answer carries
@@ -100,10 +123,10 @@ func (r *Reader) At(ctx context.Context, position events.Position) (Moment, erro
 	if err != nil {
 		return Moment{}, err
 	}
-	return Moment{Now: past.Time, AsOf: strconv.FormatUint(uint64(position), 10), view: func(read func(*projections.State)) { read(past) }}, nil
+	return Moment{Now: past.State.Time, AsOf: strconv.FormatUint(uint64(position), 10), view: past.view, find: r.finder(past)}, nil
 }
 
-func (r *Reader) moment(c echo.Context, asOf, replica string) (Moment, error) {
+func (r *Reader) moment(c echo.Context, asOf, replica string, whole bool) (Moment, error) {
 	now := r.Now()
 	if asOf == "" {
 		if replica != "" {
@@ -115,16 +138,15 @@ func (r *Reader) moment(c echo.Context, asOf, replica string) (Moment, error) {
 	if err != nil {
 		return Moment{}, err
 	}
-	past, err := r.past(c.Request().Context(), question{at, replica})
+	past, err := r.past(c.Request().Context(), question{at, replica, whole})
 	if err != nil {
 		return Moment{}, err
 	}
-	then := at.Clock(past)
-	c.Response().Header().Set(Header, strconv.FormatUint(uint64(past.Position), 10))
+	then := at.Clock(past.State)
+	c.Response().Header().Set(Header, strconv.FormatUint(uint64(past.State.Position), 10))
 	c.Response().Header().Set(TimeHeader, then.UTC().Format(time.RFC3339Nano))
 	return Moment{
-		Now: then, AsOf: url.QueryEscape(asOf) + " " + url.QueryEscape(replica),
-		view: func(read func(*projections.State)) { read(past) },
+		Now: then, AsOf: url.QueryEscape(asOf) + " " + url.QueryEscape(replica), view: past.view, find: r.finder(past),
 	}, nil
 }
 

@@ -103,7 +103,7 @@ func TestSnapshotAndReplayAgree(t *testing.T) {
 	for _, text := range []string{"1", "2", "3", "4", epoch.Format(time.RFC3339), epoch.Add(3 * time.Minute).Format(time.RFC3339)} {
 		read := func(r *asof.Reader) *projections.State {
 			c, _ := request(t.Context(), url.Values{"as_of": {text}})
-			m, err := r.Query(c)
+			m, err := r.Whole(c)
 			if err != nil {
 				t.Fatal(err)
 			}

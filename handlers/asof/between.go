@@ -14,17 +14,17 @@ import (
 // Still is Query for answers that take a while to make: for now, too, it gives a
 // state that does not change meanwhile, and that nobody waits for.
 func (r *Reader) Still(c echo.Context) (Moment, error) {
-	m, err := r.Query(c)
+	m, err := r.Whole(c)
 	if err != nil || m.AsOf != "" {
 		return m, err
 	}
-	var now question
+	now := question{whole: true}
 	r.View(func(s *projections.State) { now.at.Position = s.Position })
-	state, err := r.past(c.Request().Context(), now)
+	past, err := r.past(c.Request().Context(), now)
 	if err != nil {
 		return Moment{}, err
 	}
-	m.view = func(read func(*projections.State)) { read(state) }
+	m.view = past.view
 	return m, nil
 }
 

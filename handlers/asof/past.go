@@ -15,8 +15,12 @@ import (
 	"github.com/grantlog/grantlog/replay"
 )
 
-// maxWorks is how many states are folded at once.
-const maxWorks = 2
+// maxWorks is how many states are folded at once, and maxFinds how many tokens
+// are looked for in what is kept.
+const (
+	maxWorks = 2
+	maxFinds = 4
+)
 
 // Refusals.
 var (
@@ -28,12 +32,18 @@ var (
 	errReplica = oauth.Invalid("No record of that replica tells what it had applied by then")
 )
 
-// question is what a request asks: a moment and, if not the log itself, the
-// replica whose view of it is meant.
+// question is what a request asks: a moment, if not the log itself the replica
+// whose view of it is meant, and whether all tokens are needed.
 type question struct {
 	at      replay.Moment
 	replica string
+	whole   bool
 }
+
+// past is a state of the past, whole or in outline.
+type past struct{ replay.Outline }
+
+func (p past) view(read func(*projections.State)) { read(p.State) }
 
 // works are the foldings that are under way. Requests with one question share
 // one; a folding that nobody waits for any more is given up.
@@ -45,36 +55,36 @@ type works struct {
 
 type flight struct {
 	done    chan struct{} // closed when what follows is set
-	state   *projections.State
+	past    past
 	err     error
 	waiting int
 	cancel  context.CancelFunc
 }
 
 // past returns the state that a question is about.
-func (r *Reader) past(ctx context.Context, q question) (*projections.State, error) {
+func (r *Reader) past(ctx context.Context, q question) (past, error) {
 	last, err := r.Log.Last(ctx)
 	if err != nil {
-		return nil, err
+		return past{}, err
 	}
 	if q.at.Position > last {
-		return nil, errBeyond
+		return past{}, errBeyond
 	}
 	if q.replica == "" {
-		if past, ok := r.shelf.find(q.at, last); ok {
-			return past.State, nil
+		if p, ok := r.shelf.find(q.at, last, q.whole); ok {
+			return p, nil
 		}
 	}
 	f, err := r.join(ctx, q)
 	if err != nil {
-		return nil, err
+		return past{}, err
 	}
 	select {
 	case <-f.done:
-		return f.state, f.err
+		return f.past, f.err
 	case <-ctx.Done():
 		r.works.leave(q, f)
-		return nil, context.Cause(ctx)
+		return past{}, context.Cause(ctx)
 	}
 }
 
@@ -96,7 +106,7 @@ func (r *Reader) join(ctx context.Context, q question) (*flight, error) {
 	w.running++
 	go func() {
 		defer cancel()
-		f.state, f.err = r.fold(ctx, q)
+		f.past, f.err = r.fold(ctx, q)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.running--
@@ -123,27 +133,39 @@ func (w *works) forget(q question, f *flight) {
 }
 
 // fold answers a question from the log.
-func (r *Reader) fold(ctx context.Context, q question) (*projections.State, error) {
+func (r *Reader) fold(ctx context.Context, q question) (past, error) {
 	at := q.at
 	if q.replica != "" {
-		applied, err := replay.AppliedBy(ctx, r.Log, at, q.replica)
+		applied, err := replay.AppliedBy(ctx, r.Log, r.History, at, q.replica)
 		if err != nil {
-			return nil, explain(err)
+			return past{}, explain(err)
 		}
 		if applied == 0 {
-			return nil, errReplica
+			return past{}, errReplica
 		}
 		at = replay.Moment{Position: applied}
-		if past, ok := r.shelf.find(at, applied); ok {
-			return past.State, nil
+		if p, ok := r.shelf.find(at, applied, q.whole); ok {
+			return p, nil
 		}
 	}
-	past, err := replay.Near(ctx, r.Log, r.History, at, nil)
+	p, err := r.near(ctx, at, q.whole)
 	if err != nil {
-		return nil, explain(err)
+		return past{}, explain(err)
 	}
-	r.shelf.add(past)
-	return past.State, nil
+	r.shelf.add(p)
+	return p, nil
+}
+
+func (r *Reader) near(ctx context.Context, at replay.Moment, whole bool) (p past, err error) {
+	if !whole {
+		p.Outline, err = replay.NearOutline(ctx, r.Log, r.History, at)
+		if !errors.Is(err, replay.ErrFar) {
+			return p, err
+		}
+	}
+	p.Outline = replay.Outline{}
+	p.Past, err = replay.Near(ctx, r.Log, r.History, at, nil)
+	return p, err
 }
 
 // explain tells a log that is damaged, which nobody can answer from, from one

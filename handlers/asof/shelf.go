@@ -20,31 +20,34 @@ const (
 // shelf keeps states that were asked for, the last one first.
 type shelf struct {
 	mu     sync.Mutex
-	states []replay.Past
+	states []past
 }
 
 // find returns the state of a moment of a log that ends at last.
-func (s *shelf) find(at replay.Moment, last events.Position) (replay.Past, bool) {
+func (s *shelf) find(at replay.Moment, last events.Position, whole bool) (past, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.states, func(p replay.Past) bool {
+	i := slices.IndexFunc(s.states, func(p past) bool {
+		if whole && p.State.IsOutline() {
+			return false
+		}
 		if at.Position != 0 {
 			return p.State.Position == at.Position
 		}
 		return p.Holds(at.Time, last)
 	})
 	if i < 0 {
-		return replay.Past{}, false
+		return past{}, false
 	}
 	found := s.states[i]
 	s.states = slices.Insert(slices.Delete(s.states, i, i+1), 0, found)
 	return found, true
 }
 
-func (s *shelf) add(p replay.Past) {
+func (s *shelf) add(p past) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.states = slices.DeleteFunc(s.states, func(old replay.Past) bool { return old.State.Position == p.State.Position })
+	s.states = slices.DeleteFunc(s.states, func(old past) bool { return old.State.Position == p.State.Position })
 	s.states = slices.Insert(s.states, 0, p)
 	kept, total := 0, 0
 	for kept < len(s.states) && kept < maxStates {
@@ -59,5 +62,5 @@ func (s *shelf) add(p replay.Past) {
 
 // weight is about how much memory a state takes, in bytes.
 func weight(s *projections.State) int {
-	return 64<<10 + 128*s.Tokens.Len() + 2<<10*(s.Applications.Len()+s.Users.Len())
+	return 64<<10 + 128*s.Tokens.Len() + 512*s.Refreshes.Len() + 2<<10*(s.Applications.Len()+s.Users.Len())
 }

@@ -59,23 +59,26 @@ func (a *Authenticator) Token(ctx context.Context, token string) (Checked, error
 }
 
 func (a *Authenticator) lookup(token string, id events.TokenID, claims []byte) Checked {
-	return lookup(a.View, a.Now(), token, id, claims)
+	var c Checked
+	digest, now := Digest(token), a.Now()
+	a.View(func(s *projections.State) { c.Token, c.Liveness = s.Lookup(id, digest, now) })
+	return c.with(claims)
 }
 
-// TokenAt looks a token up in a state of the past and judges it at a time of
-// then. That state holds every token that counted: there is nothing to wait
-// for.
-func TokenAt(view func(func(*projections.State)), now time.Time, token string) Checked {
+// TokenAt looks a token up in a state of the past, by the lookup of that
+// moment; see projections.State.Lookup. That state holds every token that
+// counted: there is nothing to wait for.
+func TokenAt(lookup func(events.TokenID, events.TokenDigest) (projections.Token, projections.Liveness, error), token string) (c Checked, err error) {
 	claims, id, ok := Peek(nil, token)
 	if !ok {
-		return Checked{}
+		return Checked{}, nil
 	}
-	return lookup(view, now, token, id, claims)
+	c.Token, c.Liveness, err = lookup(id, Digest(token))
+	return c.with(claims), err
 }
 
-func lookup(view func(func(*projections.State)), now time.Time, token string, id events.TokenID, claims []byte) (c Checked) {
-	digest := Digest(token)
-	view(func(s *projections.State) { c.Token, c.Liveness = s.Lookup(id, digest, now) })
+// with adds the claims of a token that was issued.
+func (c Checked) with(claims []byte) Checked {
 	if c.Liveness != projections.Unknown {
 		c.Claims = claims
 	}

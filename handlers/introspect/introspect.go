@@ -79,7 +79,7 @@ func (e *Endpoint) check(c echo.Context, p oauth.Params, token string) (authn.Ch
 	if at.AsOf == "" {
 		return e.Authn.Token(c.Request().Context(), token)
 	}
-	return authn.TokenAt(at.View, at.Now, token), nil
+	return authn.TokenAt(at.Lookup(c.Request().Context()), token)
 }
 
 // withScopeString returns a token's claims with its scope as one string

@@ -62,9 +62,12 @@ func (h *History) Kept() (positions []events.Position, read []int64) {
 	return positions, read
 }
 
+// Forget is told that the log begins with a position.
+func (h *History) Forget(first events.Position) { h.forget(first) }
+
 // Keep keeps a state.
-func (h *History) Keep(ctx context.Context, s *projections.State, read int64) error {
-	return h.keep(ctx, s.Freeze(), events.Chain{}, read)
+func (h *History) Keep(ctx context.Context, log Log, s *projections.State, read int64) error {
+	return h.keep(ctx, log, taken{state: s.Freeze(), read: read})
 }
 
 // Elapsed is how old a proof is whose age the two clocks tell.

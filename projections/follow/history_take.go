@@ -11,6 +11,7 @@ import (
 type historian struct {
 	due  chan struct{}
 	read atomic.Int64 // bytes of the log since the last one
+	seen seen         // since the last one; guarded by Follower.mu
 }
 
 // History is what this replica keeps of the past; nil if it has no directory.
@@ -53,9 +54,10 @@ func (f *Follower) addToHistory(ctx context.Context) error {
 		return err
 	}
 	f.snapshots.one.Lock() // two must not freeze the state at once
-	f.mu.RLock()
-	frozen, at := f.state.Freeze(), f.applied.Load()
+	f.mu.RLock()           // the tail writes what was seen while it applies
+	frozen, at, said := f.state.Freeze(), f.applied.Load(), f.historian.seen
+	f.historian.seen = seen{}
 	f.mu.RUnlock()
 	f.snapshots.one.Unlock()
-	return f.history.keep(ctx, frozen, at.previous, f.historian.read.Swap(0))
+	return f.history.keep(ctx, f.cfg.Journal, taken{frozen, at.previous, f.historian.read.Swap(0), said})
 }

@@ -199,7 +199,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		another++
 	}
 	s := r.fold(projections.New(), another)
-	if err := h.Keep(context.Background(), s, 1<<20); err != nil {
+	if err := h.Keep(context.Background(), r.Journal, s, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	if now, _ := h.Kept(); len(now) != 1 || len(historyFiles(t, r.config.Dir)) != 1 {
@@ -239,7 +239,7 @@ func TestBadHistoryIsNotUsed(t *testing.T) {
 		"flipped":    {newest, flipped},
 		"cut":        {newest, good[:len(good)-1]},
 		"empty":      {newest, nil},
-		"misnamed":   {fmt.Sprintf("%020d-00001700000000000000-9.snapshot", last), good},
+		"misnamed":   {fmt.Sprintf("%020d-00001700000000000000-%020d-9.past", last, 0), good},
 		"of another": {foreign[0], foreignState},
 	} {
 		dir := t.TempDir()
@@ -281,6 +281,50 @@ func TestBadHistoryIsNotUsed(t *testing.T) {
 			t.Errorf("%s: it is still there", what)
 		}
 		end(t, f)
+	}
+}
+
+// Of what stands before the beginning of the log, that stays on which others
+// stand.
+func TestHistoryOfALogWithoutItsBeginning(t *testing.T) {
+	r, f, last := past(t, 6)
+	end(t, f)
+	h := f.History()
+	before, _ := h.Kept()
+	first := before[len(before)/2]
+	want, _, err := h.Nearest(t.Context(), r.Journal, last, time.Time{})
+	if err != nil || want.Position < first {
+		t.Fatalf("from %d of %v: %v", want.Position, before, err)
+	}
+	h.Forget(first)
+	got, _, err := h.Nearest(t.Context(), r.Journal, last, time.Time{})
+	if err != nil || got.Hash() != want.Hash() || got.Position != want.Position {
+		t.Errorf("from %d, want %d: %v", got.Position, want.Position, err)
+	}
+	h.Forget(last + 1)
+	if after, _ := h.Kept(); len(after) > 0 || len(historyFiles(t, r.config.Dir)) > 0 {
+		t.Errorf("%v is left of %v", after, before)
+	}
+}
+
+// What a former version kept is of no use, and goes.
+func TestFormerHistoryGoes(t *testing.T) {
+	r := newReplica(t, journaltest.New(t))
+	former := filepath.Join(r.config.Dir, "history", fmt.Sprintf("%020d-%020d-1.snapshot", 2, 1))
+	if err := os.MkdirAll(filepath.Dir(former), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(former, []byte("of a former version"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := follow.ReadHistory(r.config.Dir, r.config.Key, r.config.Logger); err != nil {
+		t.Error(err)
+	}
+	if len(historyFiles(t, r.config.Dir)) != 1 {
+		t.Error("a reader changed it")
+	}
+	if kept, _ := r.start().History().Kept(); len(kept) > 0 || len(historyFiles(t, r.config.Dir)) > 0 {
+		t.Errorf("it is still there, and counts: %v", kept)
 	}
 }
 

@@ -65,20 +65,30 @@ func (f *Follower) apply(r *journal.Record) error {
 	if err := f.batch.read(r); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	err := f.batch.fold(f.state, r)
-	f.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errHalfApplied, err)
+	if err := f.show(r, before); err != nil {
+		return err
 	}
-	f.reached(r.Position)
-	f.applied.Store(&mark{r.Cursor(), before.Chain})
 	f.waiters.wake(r.Position)
 	f.recovered(r.Position)
 	for _, hook := range f.cfg.OnApply {
 		hook(r)
 	}
 	f.account(r)
+	return nil
+}
+
+// show changes the state, and what is known of it, at once.
+func (f *Follower) show(r *journal.Record, before *mark) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.batch.fold(f.state, r); err != nil {
+		return fmt.Errorf("%w: %w", errHalfApplied, err)
+	}
+	f.reached(r.Position)
+	f.applied.Store(&mark{r.Cursor(), before.Chain})
+	if f.history != nil {
+		f.historian.seen.note(r)
+	}
 	return nil
 }
 
