@@ -25,6 +25,8 @@ type Report struct {
 	Chain     events.Chain // zero: it is not known
 	Head      tree.Head    // the Merkle tree over the records
 	StateHash [32]byte
+	// Archives are those that the log tells of.
+	Archives []*projections.Archive
 	From      time.Time // first and last event time
 	Until     time.Time
 }
@@ -90,7 +92,7 @@ func Verify(ctx context.Context, log Log, o Options) (Report, error) {
 	}
 	v.report.Head, err = v.edge.Head()
 	if !o.Records {
-		v.report.StateHash = v.state.Hash()
+		v.report.StateHash, v.report.Archives = v.state.Hash(), v.state.Archives.All()
 	}
 	return v.report, err
 }

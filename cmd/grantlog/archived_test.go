@@ -153,6 +153,30 @@ func TestVerifyAnArchivedLog(t *testing.T) {
 	later.refuses(exitFailed, "not a checkpoint of this log", "verify", "--checkpoint", early)
 }
 
+// An archive is also known by its bytes, which the log recorded.
+func TestVerifyRecognizesArchives(t *testing.T) {
+	t.Parallel()
+	s := recordScenario(t)
+	_, file := s.archive(5)
+	sum, err := hashFile(file)
+	must(t, err)
+	s.start("r_third")
+	subject, err := events.SubjectFor("", &events.LogArchived{})
+	must(t, err)
+	s.write("12:40:00", subject, "", &events.LogArchived{From: 1, Through: 5, SHA256: sum})
+	s.stop()
+	later, again := s.archive(5) // the same records, sealed anew
+	want := file + " is the archive of records 1 to 5 that was recorded at position 16\n"
+	if text := later.answers("verify", "--archive", file); !strings.Contains(text, want) {
+		t.Errorf("%s", text)
+	}
+	if text := later.answers("verify", "--archive", file, "--no-state"); strings.Contains(text, "recorded") {
+		t.Errorf("without the state: %s", text)
+	}
+	later.refuses(exitFailed, "is not the file that the log tells of", "verify", "--archive", again)
+	later.answers("replay", "--as-of", "2", "--archive", again)
+}
+
 // checkpointAt is a checkpoint of the first records of a log.
 func checkpointAt(t *testing.T, s *scenario, size int64) string {
 	t.Helper()

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/seal"
+	"github.com/grantlog/grantlog/projections"
 	"github.com/grantlog/grantlog/projections/follow"
 	"github.com/grantlog/grantlog/replay"
 	"github.com/grantlog/grantlog/replay/backup"
@@ -22,7 +27,14 @@ type archiveSettings struct {
 // archives are opened files of a log's past.
 type archives struct {
 	parts []replay.Part
+	files []archivedFile
 	close []func() error
+}
+
+// archivedFile is an archive as the log may tell of it.
+type archivedFile struct {
+	name        string
+	first, last events.Position
 }
 
 // open opens the files, with the master key that they were written under.
@@ -50,6 +62,7 @@ func (a *archives) add(ctx context.Context, master seal.Master, name string) err
 		return err
 	}
 	a.close = append(a.close, done)
+	a.files = append(a.files, archivedFile{name, max(1, file.Manifest().First), file.Manifest().Position})
 	a.parts = append(a.parts, replay.Part{Log: log, Name: name, End: file.End()})
 	return nil
 }
@@ -65,6 +78,55 @@ func (a *archives) join(ctx context.Context, log replay.Log) (replay.Log, error)
 		err = &usageError{fmt.Errorf("--archive: %w", err)}
 	}
 	return joined, err
+}
+
+// recognize finds in what a log tells of its archives the one that a file is;
+// nil: the log does not tell of one with these records. A file in its place with
+// the same records and other bytes is an error.
+func (f archivedFile) recognize(told []*projections.Archive) (*projections.Archive, error) {
+	told = slices.DeleteFunc(slices.Clone(told), func(a *projections.Archive) bool { return a.From != f.first || a.Through != f.last })
+	if len(told) == 0 {
+		return nil, nil
+	}
+	sum, err := hashFile(f.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range told {
+		if a.SHA256 == sum {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not the file that the log tells of: its SHA-256 is %s, and %s was recorded at position %d",
+		f.name, sum, told[len(told)-1].SHA256, told[len(told)-1].Position)
+}
+
+// recognized says of which files a log tells.
+func recognized(files []archivedFile, told []*projections.Archive) (lines string, err error) {
+	for _, f := range files {
+		a, err := f.recognize(told)
+		if err != nil {
+			return "", err
+		}
+		if a != nil {
+			lines += fmt.Sprintf("%s is the archive of records %d to %d that was recorded at position %d\n", f.name, f.first, f.last, a.Position)
+		}
+	}
+	return lines, nil
+}
+
+// hashFile is the SHA-256 of a file, in hexadecimal digits.
+func hashFile(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // Close closes the files.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
@@ -40,10 +38,11 @@ Exit codes: 0 the log is whole, and what was kept still holds; 1 it is not, and 
 
 // evidence is a log with all that it can be verified against.
 type evidence struct {
-	log   replay.Log
-	place journal.Cursor // that a server had applied; zero: not known
-	tree  *tree.Tree     // that a server kept; nil: none
-	head  tree.Head      // of that tree, or of the server's own checkpoint; zero: none
+	log      replay.Log
+	archives []archivedFile // that are parts of log
+	place    journal.Cursor // that a server had applied; zero: not known
+	tree     *tree.Tree     // that a server kept; nil: none
+	head     tree.Head      // of that tree, or of the server's own checkpoint; zero: none
 	// signer returns the key of checkpoints of an origin; nil: there is none,
 	// and key verifies them.
 	signer func(origin string) (*tree.Signer, error)
@@ -88,6 +87,10 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 	if err != nil {
 		return err
 	}
+	archived, err := recognized(e.archives, report.Archives)
+	if err != nil {
+		return err
+	}
 	if c.Save != "" {
 		text, err := sign(report.Head)
 		if err == nil {
@@ -98,6 +101,9 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 		}
 	}
 	if err := printReport(p.Stdout, report); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(p.Stdout, archived); err != nil {
 		return err
 	}
 	return c.printKept(p.Stdout, e, kept)
@@ -179,41 +185,4 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 		return err
 	}
 	return c.printKept(p.Stdout, e, kept)
-}
-
-// chainLine tells a chain that is known.
-func chainLine(chain events.Chain) string {
-	if chain == (events.Chain{}) {
-		return ""
-	}
-	return fmt.Sprintf("chain     %x\n", chain)
-}
-
-func printReport(w io.Writer, r replay.Report) error {
-	var err error
-	if r.First > 1 {
-		_, err = fmt.Fprintf(w, "first     %d; what was before is archived\n", r.First)
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(w, "position  %d\n", r.Position)
-	}
-	if err == nil && r.Events > 0 {
-		_, err = fmt.Fprintf(w, "events    %d\n", r.Events)
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(w, "bytes     %d\n", r.Bytes)
-	}
-	if err == nil && r.Events > 0 {
-		_, err = fmt.Fprintf(w, "from      %s\nuntil     %s\n", r.From.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
-	}
-	if err == nil {
-		_, err = fmt.Fprint(w, chainLine(r.Chain), fmt.Sprintf("root      %s\n", r.Head.Root))
-	}
-	if err == nil && r.StateHash != [32]byte{} {
-		_, err = fmt.Fprintf(w, "state     %x\n", r.StateHash)
-	}
-	if err == nil {
-		_, err = fmt.Fprintln(w, "the log is whole")
-	}
-	return err
 }

@@ -48,6 +48,7 @@ func (c *verifyCmd) addArchives(ctx context.Context, e *evidence, master seal.Ma
 	closeLog := e.close
 	e.close = func() error { return errors.Join(files.Close(), closeLog()) }
 	e.log, err = files.join(ctx, log)
+	e.archives = files.files
 	return err
 }
 
