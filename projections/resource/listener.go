@@ -71,10 +71,10 @@ func (l *listener) listen(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusBadRequest && l.id != "" {
+	if lost := resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusGone; lost && l.id != "" {
 		l.id = ""
 		l.view.restart()
-		return errors.New("the issuer does not know the place where the feed broke off")
+		return errors.New("the issuer does not know the place where the feed broke off, or has archived it")
 	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the feed answers %s", resp.Status)

@@ -1,6 +1,9 @@
 package resource
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -30,4 +33,39 @@ func TestRestart(t *testing.T) {
 	v.want(t, c, token, doubtful, "at a position that does not compare with the ending's")
 	c.move(2 * skew)
 	v.want(t, c, claimsAt(c, "new"), good, "issued since")
+}
+
+// A listener whose place the issuer does not have any more (its log was restored
+// from a backup, or that part of it archived) starts anew.
+func TestPlaceThatIsGone(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusGone} {
+		var asked []string
+		issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/oauth/token" {
+				fmt.Fprint(w, `{"access_token":"t"}`)
+				return
+			}
+			id := r.Header.Get("Last-Event-ID")
+			asked = append(asked, id)
+			if id != "" {
+				w.WriteHeader(status)
+				return
+			}
+			fmt.Fprintf(w, "id: %d\n\n", 10*len(asked))
+		}))
+		cfg, err := newConfig(issuer.URL, []Option{WithClient("app_1", "secret")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &listener{cfg: cfg, view: newView(time.Now)}
+		for range 3 {
+			if err := l.listen(t.Context()); err != nil && l.id != "" {
+				t.Errorf("%d: %v", status, err)
+			}
+		}
+		issuer.Close()
+		if got := fmt.Sprint(asked); got != "[ 10 ]" || l.view.mark().Position != 30 {
+			t.Errorf("%d: asked after %s, and stands at %v", status, got, l.view.mark())
+		}
+	}
 }
