@@ -30,14 +30,13 @@ func count(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func hotPage(tb testing.TB, n int) []byte {
+func hotPage(tb testing.TB, n int) []byte { return pageOf(tb, issuedToken, n) }
+
+func pageOf(tb testing.TB, event func(byte) *Event, n int) []byte {
 	tb.Helper()
 	encoded := make([][]byte, n)
 	for i := range encoded {
-		var err error
-		if encoded[i], err = AppendEvent(nil, issuedToken(byte(i))); err != nil {
-			tb.Fatal(err)
-		}
+		encoded[i] = mustAppend(tb, event(byte(i)))
 	}
 	return AppendPage(nil, testHeader, encoded...)
 }
@@ -45,6 +44,7 @@ func hotPage(tb testing.TB, n int) []byte {
 func BenchmarkAppendEvent(b *testing.B) {
 	for name, e := range map[string]*Event{
 		"token.issued":        issuedToken(1),
+		"token.revoked":       revokedToken(1),
 		"application.deleted": {ID: "e_1", Time: issuedToken(1).Time, Organization: "acme", Data: &ApplicationDeleted{ID: "a_1"}},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -56,14 +56,16 @@ func BenchmarkAppendEvent(b *testing.B) {
 			b.SetBytes(int64(len(buf)))
 		})
 	}
-	b.Run("token.issued by encoding json", func(b *testing.B) {
-		b.ReportAllocs()
-		for e := issuedToken(1); b.Loop(); {
-			if _, err := encodeReference(e); err != nil {
-				b.Fatal(err)
+	for _, e := range []*Event{issuedToken(1), revokedToken(1)} {
+		b.Run(string(e.Type)+" by encoding json", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := encodeReference(e); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // BenchmarkDecodePage reads one page of 1,000 per operation and reports what
@@ -75,7 +77,7 @@ func BenchmarkDecodePage(b *testing.B) {
 	for name, c := range map[string]struct {
 		page   []byte
 		events int
-	}{"token.issued": {hot, events}, "application.updated": {cold, 1}} {
+	}{"token.issued": {hot, events}, "token.revoked": {pageOf(b, revokedToken, events), events}, "application.updated": {cold, 1}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(c.page)))
@@ -87,19 +89,24 @@ func BenchmarkDecodePage(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.events), "ns/event")
 		})
 	}
-	b.Run("token.issued by encoding json", func(b *testing.B) {
-		b.ReportAllocs()
-		one := mustAppend(b, issuedToken(1))
-		for b.Loop() {
-			var e envelope
-			if err := json.Unmarshal(one, &e); err != nil {
-				b.Fatal(err)
+	for e, data := range map[*Event]func() Data{
+		issuedToken(1):  func() Data { return new(TokenIssued) },
+		revokedToken(1): func() Data { return new(TokenRevoked) },
+	} {
+		b.Run(string(e.Type)+" by encoding json", func(b *testing.B) {
+			b.ReportAllocs()
+			one := mustAppend(b, e)
+			for b.Loop() {
+				var e envelope
+				if err := json.Unmarshal(one, &e); err != nil {
+					b.Fatal(err)
+				}
+				if err := json.Unmarshal(e.Data, data()); err != nil {
+					b.Fatal(err)
+				}
 			}
-			if err := json.Unmarshal(e.Data, new(TokenIssued)); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+		})
+	}
 }
 
 func BenchmarkAppendPage(b *testing.B) {

@@ -68,10 +68,11 @@ func (r registry) appendEvent(dst []byte, e *Event) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if token, ok := e.Data.(*TokenIssued); ok && token != nil {
-		out = appendTokenIssued(out, token)
-	} else if out, err = appendPayload(out, known, e.Data); err != nil {
-		return dst, err
+	out, ok := appendHot(out, e.Data)
+	if !ok {
+		if out, err = appendPayload(out, known, e.Data); err != nil {
+			return dst, err
+		}
 	}
 	return append(out, '}'), nil
 }
@@ -126,12 +127,8 @@ func (d *decoder) decodeCanonical(c *cursor) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	if name == tokenIssuedName && version == tokenIssuedVersion {
-		if !c.tokenIssued(&d.token) || !c.literal("}") {
-			return false, nil
-		}
-		d.event.Type, d.event.Version, d.event.Data = tokenIssuedName, tokenIssuedVersion, &d.token
-		return true, nil
+	if hot, ok := d.decodeHot(c, name, version); hot {
+		return ok && c.literal("}"), nil
 	}
 	start := c.i
 	c.i = skipValue(c.b, start)

@@ -23,8 +23,9 @@ func readEvent(types registry, b []byte) (*Event, error) {
 }
 
 const (
-	hotEvent  = `{"id":"e_1","type":"token.issued","version":1,"time":"2026-11-22T11:14:14.123456Z","organization":"acme","actor":{"application":"a_1","user":"u_1"},"correlation":"r_1","causation":"e_0","data":{"jti":"000102030405060708090a0b0c0d0e0f","digest":"f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff","application":"a_1","secret":1,"user":"u_1","grant":"g","scope":"s","key":"k","issuedAt":1,"expiresAt":2}}`
-	coldEvent = `{"id":"e_1","type":"application.updated","version":1,"time":"2026-11-22T11:14:14.123456Z","organization":"acme","data":{"id":"a_1","name":"n","scopes":["s"],"limits":{"perMinute":1}}}`
+	hotEvent     = `{"id":"e_1","type":"token.issued","version":1,"time":"2026-11-22T11:14:14.123456Z","organization":"acme","actor":{"application":"a_1","user":"u_1"},"correlation":"r_1","causation":"e_0","data":{"jti":"000102030405060708090a0b0c0d0e0f","digest":"f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff","application":"a_1","secret":1,"user":"u_1","grant":"g","scope":"s","key":"k","issuedAt":1,"expiresAt":2}}`
+	revokedEvent = `{"id":"e_1","type":"token.revoked","version":1,"time":"2026-11-22T11:14:14.123456Z","organization":"acme","actor":{"application":"a_1"},"correlation":"r_1","data":{"jti":"000102030405060708090a0b0c0d0e0f","application":"a_1","reason":"r"}}`
+	coldEvent    = `{"id":"e_1","type":"application.updated","version":1,"time":"2026-11-22T11:14:14.123456Z","organization":"acme","data":{"id":"a_1","name":"n","scopes":["s"],"limits":{"perMinute":1}}}`
 )
 
 // TestStrictness changes one thing of an event that is fine.
@@ -45,6 +46,11 @@ func TestStrictness(t *testing.T) {
 		"hot with a user only":       {hotEvent, `"application":"a_1","user":"u_1"},"corr`, `"user":"u_1"},"corr`, true},
 		"hot with an empty actor":    {hotEvent, `"application":"a_1","user":"u_1"},"corr`, `},"corr`, true},
 		"hot with an empty string":   {hotEvent, `"scope":"s"`, `"scope":""`, true},
+		"revoked as it is":           {revokedEvent, "", "", true},
+		"revoked with white space":   {revokedEvent, `"reason":"r"`, `"reason" : "r" `, true},
+		"revoked in another order":   {revokedEvent, `"application":"a_1","reason":"r"`, `"reason":"r","application":"a_1"`, true},
+		"revoked with an escape":     {revokedEvent, `"reason":"r"`, `"reason":"\u0072"`, true},
+		"revoked without a reason":   {revokedEvent, `,"reason":"r"`, ``, true},
 		"cold as it is":              {coldEvent, "", "", true},
 		"cold with white space":      {coldEvent, `"id":"a_1",`, "\"id\" :\n\"a_1\"\t,", true},
 		"cold with null for a list":  {coldEvent, `["s"]`, `null`, true},
@@ -70,6 +76,13 @@ func TestStrictness(t *testing.T) {
 		"null for the data":                   {`{"id":"e_1","type":"beacon.sent","version":1,"time":"2026-11-22T11:14:14.123456Z","data":null}`, "", "", false},
 		"list for the data":                   {`{"id":"e_1","type":"beacon.sent","version":1,"time":"2026-11-22T11:14:14.123456Z","data":[]}`, "", "", false},
 		"service twice":                       {hotEvent, `"user":"u_1","grant"`, `"service":"5-1","service":"5-1","grant"`, false},
+		"unknown member of a revocation":      {revokedEvent, `"reason":"r"`, `"reason":"r","x":1`, false},
+		"member twice in a revocation":        {revokedEvent, `"reason":"r"`, `"reason":"r","reason":"r"`, false},
+		"member missing in a revocation":      {revokedEvent, `"application":"a_1",`, ``, false},
+		"another case in a revocation":        {revokedEvent, `"reason"`, `"Reason"`, false},
+		"short jti of a revocation":           {revokedEvent, `0c0d0e0f`, `0c0d0e`, false},
+		"upper-case jti of a revocation":      {revokedEvent, `0c0d0e0f`, `0C0d0e0f`, false},
+		"null for the reason of a revocation": {revokedEvent, `"reason":"r"`, `"reason":null`, false},
 		"null for a hot member":               {hotEvent, `"secret":1`, `"secret":null`, false},
 		"null for a member":                   {coldEvent, `"name":"n"`, `"name":null`, false},
 		"string for a number":                 {hotEvent, `"secret":1`, `"secret":"1"`, false},

@@ -2,19 +2,12 @@ package events
 
 import (
 	"bytes"
-	"encoding/hex"
 	"math"
 	"strconv"
 )
 
-// The envelope and token.issued, the one event that a busy server writes and
-// replays by the million, are coded by hand. The fuzz tests hold this file to
-// encoding/json both ways.
-
-const (
-	tokenIssuedName    = "token.issued"
-	tokenIssuedVersion = 1
-)
+// The envelope is coded by hand, as are the payloads in hot_tokens.go. The fuzz
+// tests hold both files to encoding/json both ways.
 
 // appendEnvelope appends e up to and including the name of its data.
 func appendEnvelope(dst []byte, e *Event, name Type, version int) ([]byte, error) {
@@ -44,25 +37,6 @@ func appendActor(dst []byte, a Actor) []byte {
 		dst = append(dst, ',')
 	}
 	dst = appendOptional(dst, `"user":`, a.User)
-	return append(dst, '}')
-}
-
-func appendTokenIssued(dst []byte, t *TokenIssued) []byte {
-	dst = hex.AppendEncode(append(dst, `{"jti":"`...), t.ID[:])
-	dst = hex.AppendEncode(append(dst, `","digest":"`...), t.Digest[:])
-	dst = appendString(append(dst, `","application":`...), t.Application)
-	dst = strconv.AppendInt(append(dst, `,"secret":`...), int64(t.Secret), 10)
-	dst = appendOptional(dst, `,"user":`, t.User)
-	if t.UserVersion != 0 {
-		dst = strconv.AppendInt(append(dst, `,"userVersion":`...), int64(t.UserVersion), 10)
-	}
-	dst = appendOptional(dst, `,"service":`, t.Service)
-	dst = appendOptional(dst, `,"family":`, t.Family)
-	dst = appendString(append(dst, `,"grant":`...), t.Grant)
-	dst = appendString(append(dst, `,"scope":`...), t.Scope)
-	dst = appendString(append(dst, `,"key":`...), t.Key)
-	dst = strconv.AppendInt(append(dst, `,"issuedAt":`...), t.IssuedAt, 10)
-	dst = strconv.AppendInt(append(dst, `,"expiresAt":`...), t.ExpiresAt, 10)
 	return append(dst, '}')
 }
 
@@ -121,36 +95,6 @@ func (c *cursor) actor(a *Actor) bool {
 		return ok && c.literal(`}`)
 	}
 	return c.member(`"application":"`, &a.Application) && c.optional(`,"user":"`, &a.User) && c.literal(`}`)
-}
-
-func (c *cursor) tokenIssued(t *TokenIssued) bool {
-	t.User, t.UserVersion, t.Service, t.Family = "", 0, "", ""
-	ok := c.literal(`{"jti":"`) && c.hex(t.ID[:]) &&
-		c.literal(`,"digest":"`) && c.hex(t.Digest[:]) &&
-		c.member(`,"application":"`, &t.Application) && c.literal(`,"secret":`)
-	if !ok {
-		return false
-	}
-	secret, ok := c.number()
-	if !ok || secret > math.MaxInt32 {
-		return false
-	}
-	t.Secret = int(secret)
-	ok = c.optional(`,"user":"`, &t.User) &&
-		c.optionalNumber(`,"userVersion":`, &t.UserVersion) &&
-		c.optional(`,"service":"`, &t.Service) &&
-		c.optional(`,"family":"`, &t.Family) &&
-		c.member(`,"grant":"`, &t.Grant) &&
-		c.member(`,"scope":"`, &t.Scope) &&
-		c.member(`,"key":"`, &t.Key) && c.literal(`,"issuedAt":`)
-	if !ok {
-		return false
-	}
-	if t.IssuedAt, ok = c.number(); !ok || !c.literal(`,"expiresAt":`) {
-		return false
-	}
-	t.ExpiresAt, ok = c.number()
-	return ok && c.literal(`}`)
 }
 
 // member reads a string member whose name, with the opening quote of its

@@ -44,32 +44,43 @@ func FuzzHotEncode(f *testing.F) {
 		}
 		copy(issued.ID[:], jti)
 		copy(issued.Digest[len(issued.Digest)/2:], jti)
+		revoked := &TokenRevoked{ID: issued.ID, Application: application, Reason: grant}
 		e := &Event{
 			ID: id, Time: time.UnixMicro(micros), Organization: organization,
 			Actor:       Actor{Application: actorApplication, User: actorUser},
-			Correlation: correlation, Causation: causation, Data: issued,
+			Correlation: correlation, Causation: causation,
 		}
-		got, err := AppendEvent(nil, e)
-		if y := e.Time.UTC().Year(); id == "" || e.Time.IsZero() || y < 0 || y > 9999 {
-			if err == nil {
-				t.Fatal("wrote an event without id or time")
-			}
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := encodeReference(e)
-		if err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("wrote\n%s\nencoding/json\n%s\n%v", got, want, err)
-		}
-		checkSameEvent(t, got)
-		if d := new(decoder); isPlain(string(got)) && secret >= 0 && issuedAt >= 0 && expiresAt >= 0 && max(int64(secret), issuedAt, expiresAt) < 1<<31 {
-			if ok, err := d.decodeCanonical(&cursor{b: got}); !ok || err != nil {
-				t.Errorf("%s was left to encoding/json: %v", got, err)
-			}
-		}
+		e.Data = issued
+		checkEncoded(t, e, secret >= 0 && issuedAt >= 0 && expiresAt >= 0 && max(int64(secret), issuedAt, expiresAt) < 1<<31)
+		e.Data = revoked
+		checkEncoded(t, e, true)
 	})
+}
+
+// checkEncoded holds the writing and reading of an event to encoding/json.
+// canonical says that its numbers can be read by hand.
+func checkEncoded(t *testing.T, e *Event, canonical bool) {
+	t.Helper()
+	got, err := AppendEvent(nil, e)
+	if y := e.Time.UTC().Year(); e.ID == "" || e.Time.IsZero() || y < 0 || y > 9999 {
+		if err == nil {
+			t.Fatal("wrote an event without id or time")
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := encodeReference(e)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("wrote\n%s\nencoding/json\n%s\n%v", got, want, err)
+	}
+	checkSameEvent(t, got)
+	if d := new(decoder); canonical && isPlain(string(got)) {
+		if ok, err := d.decodeCanonical(&cursor{b: got}); !ok || err != nil {
+			t.Errorf("%s was left to encoding/json: %v", got, err)
+		}
+	}
 }
 
 // isPlain reports whether there is nothing in an encoded event that only
@@ -81,6 +92,9 @@ func isPlain(s string) bool {
 func FuzzHotDecode(f *testing.F) {
 	f.Add([]byte(hotEvent))
 	f.Add([]byte(coldEvent))
+	f.Add([]byte(revokedEvent))
+	f.Add([]byte(strings.Replace(revokedEvent, `,"reason":"r"`, ``, 1)))
+	f.Add([]byte(strings.Replace(revokedEvent, `"version":1`, `"version":2`, 1)))
 	f.Add([]byte(strings.Replace(hotEvent, `"u_1"`, `"\ud800"`, 1)))
 	f.Add([]byte(strings.Replace(hotEvent, `"version":1`, `"version":9`, 1)))
 	f.Add([]byte(strings.Replace(coldEvent, `"application.updated"`, `""`, 1)))
@@ -144,6 +158,7 @@ func checkRewritten(t *testing.T, e *Event) {
 
 func FuzzDecodePage(f *testing.F) {
 	f.Add(AppendPage(nil, testHeader, []byte(hotEvent), []byte(coldEvent), []byte(hotEvent)))
+	f.Add(AppendPage(nil, testHeader, []byte(revokedEvent), []byte(revokedEvent)))
 	f.Add(AppendPage(nil, PageHeader{}, []byte(coldEvent)))
 	f.Add([]byte(`{"events":[ {} ],"replica":"r","commit":"c"}`))
 	f.Add([]byte(`{"commit":"c","replica":"r","events":["\"]}`))
@@ -170,10 +185,11 @@ func FuzzDecodePage(f *testing.F) {
 // TestCanonicalFormAllocatesNothing counts per page of 1,000: what a page
 // costs is its header and one decoder.
 func TestCanonicalFormAllocatesNothing(t *testing.T) {
-	e := issuedToken(1)
 	buf := make([]byte, 0, 1024)
-	if n := testing.AllocsPerRun(100, func() { buf, _ = AppendEvent(buf[:0], e) }); n != 0 {
-		t.Errorf("encoding an event allocates %v times", n)
+	for _, e := range []*Event{issuedToken(1), revokedToken(1)} {
+		if n := testing.AllocsPerRun(100, func() { buf, _ = AppendEvent(buf[:0], e) }); n != 0 {
+			t.Errorf("encoding a %s allocates %v times", e.Data.EventType(), n)
+		}
 	}
 	b := hotPage(t, 1000)
 	n := testing.AllocsPerRun(10, func() {

@@ -50,6 +50,13 @@ func issuedToken(n byte) *Event {
 	}
 }
 
+func revokedToken(n byte) *Event {
+	e := issuedToken(n)
+	e.Type = tokenRevokedName
+	e.Data = &TokenRevoked{ID: TokenID{n, 1, 2, 3, 0xff}, Application: "a_7F2K9Q4D5H8N2X6P", Reason: "revoked_by_client"}
+	return e
+}
+
 var testHeader = PageHeader{Commit: "c_1", Replica: "r_1", Seen: Seen{Position: 122, Chain: Chain{1, 0xab}}}
 
 func TestPageRoundTrip(t *testing.T) {
