@@ -16,12 +16,25 @@ import (
 // memory; who is further behind reads the log.
 const recent = 8192
 
-// told is an ending as listeners are told of it. It is made once, however many
-// they are, and never changes.
+// told is an ending as listeners are told of it. It never changes.
 type told struct {
 	projections.Ending
-	after sse.Place // where a listener is that has it
-	frame []byte
+	after  sse.Place // where a listener is that has it
+	frames sync.Once
+	bytes  []byte // set by frames
+}
+
+// frame is what is written. It is made once, however many listeners there are,
+// and not at all if there are none.
+func (t *told) frame() []byte {
+	t.frames.Do(func() {
+		data, err := json.Marshal(&t.Ending)
+		if err != nil {
+			panic("revocations: an ending that cannot be encoded: " + err.Error()) // it came out of JSON
+		}
+		t.bytes = sse.Frame(t.after, "revocation", data)
+	})
+	return t.bytes
 }
 
 // Hub keeps the latest endings, in log order, and wakes who waits for more.
@@ -128,16 +141,13 @@ func endingsOf(r *journal.Record, epoch sse.Epochs) (endings []*told) {
 // tell completes the endings of one record. They are of one organization, so
 // the last of them is the last for every listener.
 func tell(endings []*told, epoch sse.Epochs) []*told {
-	for i, e := range endings {
-		e.after = sse.Place{Position: e.Position, Ordinal: e.Ordinal, Epoch: epoch(e.Position)}
-		if i == len(endings)-1 {
-			e.after.Ordinal = sse.Whole
-		}
-		data, err := json.Marshal(&e.Ending)
-		if err != nil {
-			panic("revocations: an ending that cannot be encoded: " + err.Error()) // it came out of JSON
-		}
-		e.frame = sse.Frame(e.after, "revocation", data)
+	if len(endings) == 0 {
+		return nil
 	}
+	named := epoch(endings[0].Position)
+	for _, e := range endings {
+		e.after = sse.Place{Position: e.Position, Ordinal: e.Ordinal, Epoch: named}
+	}
+	endings[len(endings)-1].after.Ordinal = sse.Whole
 	return endings
 }

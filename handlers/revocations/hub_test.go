@@ -1,9 +1,12 @@
 package revocations
 
 import (
+	"encoding/base64"
 	"testing"
+	"time"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/handlers/sse"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -107,4 +110,33 @@ func TestHubBeforeTheFirstRecord(t *testing.T) {
 	if found, _, ok := h.after(whole(7), 8, "", 1); !ok || len(found) != 1 {
 		t.Errorf("%v, %v", found, ok)
 	}
+}
+
+// BenchmarkApplied tells the hub of pages of 32 revocations that nobody listens
+// to, and reports what one costs.
+func BenchmarkApplied(b *testing.B) {
+	const revocations = 32
+	encoded := make([][]byte, revocations)
+	for i := range encoded {
+		var err error
+		if encoded[i], err = events.AppendEvent(nil, &events.Event{
+			ID: events.NewID("e_"), Time: time.Unix(1, 0), Organization: "acme", Actor: events.Actor{Application: "a_1"},
+			Data: &events.TokenRevoked{ID: events.NewTokenID(), Application: "a_1", Reason: "revoked_by_client"},
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	record, err := journal.NewVerifier(nil, journal.Cursor{}).Next(journal.Message{
+		Position: 1, Subject: events.RevocationsSubject("acme"), Payload: events.AppendPage(nil, events.PageHeader{Commit: "c", Replica: "r"}, encoded...),
+		MAC: base64.RawURLEncoding.EncodeToString(make([]byte, 32)),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := newHub(one)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Applied(record)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*revocations), "ns/event")
 }

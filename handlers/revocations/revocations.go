@@ -245,7 +245,7 @@ func ends(n projections.Ending, caller authn.Caller) bool {
 // send writes whole records of endings and returns the place after them.
 func send(s *sse.Stream, endings []*told) (place sse.Place, err error) {
 	for _, e := range endings {
-		if err := s.Send(e.frame); err != nil {
+		if err := s.Send(e.frame()); err != nil {
 			return place, err
 		}
 		place = e.after
