@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 )
 
@@ -86,6 +87,9 @@ func (j *Journal) take(subject string) []*entry {
 // commit is the committer of a subject.
 func (j *Journal) commit(subject string) {
 	for {
+		// Whoever can run now does so first: under load, those are the next
+		// calls for this page. A lone caller is not held up by it.
+		runtime.Gosched()
 		entries := j.take(subject)
 		if entries == nil {
 			return
