@@ -25,6 +25,7 @@ func (c *serveCmd) Run(ctx context.Context, p process) error {
 			return &usageError{err}
 		}
 	}
+	giveGarbageRoom(p.LookupEnv)
 	log := newLogger(p.Stderr, set.General.LogLevel, set.General.LogFormat)
 	traces, err := startTracing(ctx, set, p.LookupEnv, log)
 	if err != nil {
