@@ -50,6 +50,25 @@ func OriginOf(log Log) Origin {
 	return nil
 }
 
+// Continued makes sure that a log begins with the record that its origin ends
+// with: otherwise the error is a *journal.DamageError.
+func Continued(ctx context.Context, log Log) error {
+	o := OriginOf(log)
+	if o == nil {
+		return nil
+	}
+	return log.Read(ctx, Before(log), o.Cursor().Position, func(r *journal.Record) error { return continues(o.Cursor(), r) })
+}
+
+// continues compares a record with the one that an origin ends with, if that is
+// known.
+func continues(origin journal.Cursor, r *journal.Record) error {
+	if r.Position == origin.Position && origin.Chain != (events.Chain{}) && r.Chain != origin.Chain {
+		return &journal.DamageError{Position: r.Position, Reason: reasonOrigin}
+	}
+	return nil
+}
+
 // Begin returns the state that a log begins with.
 func Begin(ctx context.Context, log Log) (*projections.State, error) {
 	if o := OriginOf(log); o != nil {

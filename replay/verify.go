@@ -27,8 +27,8 @@ type Report struct {
 	StateHash [32]byte
 	// Archives are those that the log tells of.
 	Archives []*projections.Archive
-	From      time.Time // first and last event time
-	Until     time.Time
+	From     time.Time // first and last event time
+	Until    time.Time
 }
 
 // Options say what Verify does beyond reading every record.
@@ -156,8 +156,8 @@ func (v *verification) begin(ctx context.Context) (err error) {
 
 // read looks at a record as the first stage.
 func (v *verification) read(r *journal.Record) error {
-	if r.Position == v.origin.Position && v.origin.Chain != (events.Chain{}) && r.Chain != v.origin.Chain {
-		return &journal.DamageError{Position: r.Position, Reason: reasonOrigin}
+	if err := continues(v.origin, r); err != nil {
+		return err
 	}
 	if r.Position == v.Kept.Place.Position && r.Chain != v.Kept.Place.Chain {
 		return &MismatchError{Position: r.Position, Reason: reasonPlace}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -166,7 +169,35 @@ func TestCommandsOfAnArchivedServer(t *testing.T) {
 	if code, _, stderr := remote("export", "--ndjson", "-", "--since", "3"); code != exitUsage || !strings.Contains(stderr, "position 8 was archived") {
 		t.Errorf("export: %d\n%s", code, stderr)
 	}
+	if line := s.firstTailed(); !strings.HasPrefix(line, `{"position":8,`) {
+		t.Errorf("tail: %s", line)
+	}
+	if code, _, stderr := remote("tail", "--after", "3"); code != exitUsage || !strings.Contains(stderr, "position 8 was archived") {
+		t.Errorf("tail --after: %d\n%s", code, stderr)
+	}
 	stop()
 	s.answers("verify", "--backup", file)
 	s.answers("verify", "--archive", archive, "--checkpoint", kept)
+}
+
+// firstTailed is the first line that following the server gives.
+func (s *scenario) firstTailed() string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	p, _, _ := world(nil)
+	r, w := io.Pipe()
+	p.Stdout = w
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		run(ctx, []string{"tail", "--url", s.url(), "--admin-file", s.adminFile(), "--log-level", "error"}, p)
+		w.Close()
+	}()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	must(s.t, err)
+	cancel()
+	r.Close()
+	<-ended
+	return line
 }

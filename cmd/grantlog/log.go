@@ -57,14 +57,29 @@ func openReading(ctx context.Context, c *logSettings, g *general, p process) (*r
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if first := r.journal.First(); first > 1 {
-		base, err := s.openBase(ctx, first)
-		if err != nil {
-			return nil, errors.Join(err, r.Close())
-		}
-		r.origin = replay.NewBased(base)
+	if err := r.begin(ctx); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
+}
+
+// begin finds what the log begins with, and makes sure that it does.
+func (r *reading) begin(ctx context.Context) error {
+	first := r.journal.First()
+	if first <= 1 {
+		return nil
+	}
+	base, err := r.openBase(ctx, first)
+	if err != nil {
+		return err
+	}
+	r.origin = replay.NewBased(base)
+	err = replay.Continued(ctx, r.records())
+	var damage *journal.DamageError
+	if errors.As(err, &damage) {
+		err = fmt.Errorf("%w: position %d does not continue the one that there is: %w", follow.ErrNoBase, damage.Position, err)
+	}
+	return err
 }
 
 // records are those of the log, with what it begins with.
