@@ -14,7 +14,7 @@ import (
 // three spaces says is printed there, with … for anything.
 func TestAuditDocument(t *testing.T) {
 	t.Parallel()
-	for _, tool := range []string{"bash", "curl", "sha256sum"} {
+	for _, tool := range []string{"bash", "curl", "sha256sum", "base64"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("SKIP: %s is not installed", tool)
 		}
@@ -34,7 +34,7 @@ func TestAuditDocument(t *testing.T) {
 			atRest += script
 		}
 	}
-	keepsItsWord(t, filepath.Dir(s.data), serving, 8)
+	keepsItsWord(t, filepath.Dir(s.data), serving, 12)
 	s.stop()
 	keepsItsWord(t, filepath.Dir(s.data), atRest, 1)
 }

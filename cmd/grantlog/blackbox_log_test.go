@@ -198,11 +198,16 @@ func TestWhoMaySeeTheTree(t *testing.T) {
 	acme, admin := s.tenant("acme"), s.admin()
 	s.auditor(admin)
 	stranger := s.token(s.create(acme, settings{"scopes": []string{"read:customers"}}))
+	first := as[struct {
+		Events []struct{ ID string }
+	}](s.get("/oauth/events?limit=1", bearer(admin)).ok()).Events[0]
+	event := "position=1&event=" + first.ID
 	for path, wants := range map[string]struct{ auditor, administrator int }{
 		"/oauth/log/checkpoint":           {200, 200},
 		"/oauth/log/key":                  {200, 200},
 		"/oauth/log/proof?position=1":     {200, 200},
 		"/oauth/log/proof?from=1":         {200, 200},
+		"/oauth/log/proof?" + event:       {403, 200},
 		"/oauth/log/tile/0/000.p/3":       {200, 200},
 		"/oauth/log/tile/entries/000.p/3": {403, 200},
 		"/oauth/log/records":              {403, 200},
@@ -225,7 +230,7 @@ func TestBadQuestionsAboutTheTree(t *testing.T) {
 	for _, query := range []string{
 		"", "size=3", "to=3", "position=1&from=1", "position=1&to=2", "from=1&size=2", "position=", "position=0", "position=-1", "position=1.5", "position=x",
 		"position=1&position=2", "position=99999", "position=3&size=2", "position=1&size=99999", "position=1&size=0", "from=0", "from=3&to=2", "from=1&to=99999",
-		"position=9223372036854775808", "from=1&from=2", "position=%zz",
+		"position=9223372036854775808", "position=1&event=", "position=1&event=e_1&event=e_2", "event=e_1", "from=1&event=e_1", "from=1&from=2", "position=%zz",
 	} {
 		s.get("/oauth/log/proof?"+query, bearer(admin)).want(http.StatusBadRequest)
 	}

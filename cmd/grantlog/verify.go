@@ -26,6 +26,7 @@ type verifyCmd struct {
 	VerifierKey string   `argv:"" placeholder:"KEY" help:"What checkpoints are verified with, as it was kept. (default: the log's own)"`
 	NoState     bool     `argv:"" help:"Leave out the events and the state, which are most of the work: records, chain and tree only."`
 	Backup      string   `argv:"" placeholder:"FILE" help:"Verify a backup instead, with the master key that it was made under."`
+	Proof       string   `argv:"" placeholder:"FILE" help:"Verify a saved answer of /oauth/log/proof?position= instead: that its record, and the event it names, are among those of a --checkpoint, or of one that --verifier-key verifies. Asks nobody."`
 	ProofOnly   bool     `argv:"" help:"With --url: read no records; ask for a proof that the log only grew since the checkpoints. Needs events:read only."`
 }
 
@@ -63,6 +64,9 @@ func (c *verifyCmd) Run(ctx context.Context, p process) (err error) {
 	kept, err := c.readCheckpoints()
 	if err != nil {
 		return err
+	}
+	if c.Proof != "" {
+		return c.verifyInclusion(p, kept)
 	}
 	open := c.openEvidence
 	if c.URL != "" {
@@ -120,6 +124,10 @@ func (c *verifyCmd) check() error {
 		return errors.New("--archive does not go with --backup, which verifies an archive alone, too, or --proof-only")
 	case c.Backup != "" && (c.Save != "" || c.URL != "" || c.ProofOnly):
 		return errors.New("--backup goes with --checkpoint, but not with --save, --url or --proof-only")
+	case c.Proof != "" && (c.Backup != "" || c.URL != "" || c.ProofOnly || c.Save != "" || len(c.Archives.Archive) > 0):
+		return errors.New("--proof goes with --checkpoint and --verifier-key only: it asks no log")
+	case c.Proof != "" && len(c.Checkpoint) == 0 && c.VerifierKey == "":
+		return errors.New("--proof needs a --checkpoint that was kept, or the --verifier-key of the log")
 	case c.VerifierKey != "":
 		_, err := tree.VerifierKeyFor("any", c.VerifierKey)
 		return err

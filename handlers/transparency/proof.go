@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
-	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/oauth"
@@ -24,7 +23,8 @@ type inclusion struct {
 	Root       tree.Hash       `json:"root"`
 	Path       []tree.Hash     `json:"path"`
 	Entry      string          `json:"entry,omitempty"` // for administrators
-	Checkpoint string          `json:"checkpoint"`      // of size and root
+	*disclosed                 // if an event is named
+	Checkpoint string          `json:"checkpoint"` // of size and root
 }
 
 // consistency proves that the tree of size to begins with that of size from.
@@ -37,7 +37,7 @@ type consistency struct {
 	Checkpoint string      `json:"checkpoint"` // of to and its root
 }
 
-var errQuestion = oauth.Invalid("Name a position, with or without size, or from and to")
+var errQuestion = oauth.Invalid("Name a position, with or without size and event, or from and to")
 
 // proof answers one of two questions.
 func (e *Endpoint) proof(c echo.Context) error {
@@ -49,7 +49,7 @@ func (e *Endpoint) proof(c echo.Context) error {
 	switch {
 	case included && !consistent && !query.Has("to"):
 		return e.inclusion(c, query)
-	case consistent && !included && !query.Has("size"):
+	case consistent && !included && !query.Has("size") && !query.Has("event"):
 		return e.consistency(c, query)
 	}
 	return errQuestion
@@ -65,16 +65,17 @@ func (e *Endpoint) inclusion(c echo.Context, query url.Values) error {
 	if err != nil {
 		return err
 	}
+	event, err := eventAsked(c, query)
+	if err != nil {
+		return err
+	}
 	p, err := e.Notary.Inclusion(ctx, events.Position(position), size)
 	if err != nil {
 		return refused(err)
 	}
 	answer := inclusion{Position: events.Position(position), Size: p.Head.Size, Leaf: p.Leaf, Root: p.Head.Root, Path: filled(p.Path)}
-	if authn.From(c).Admin() && answer.Position >= e.First() { // an archived record is proved, too
-		if err := e.Read(ctx, journal.Cursor{Position: answer.Position - 1}, answer.Position, func(r *journal.Record) error {
-			answer.Entry = string(tree.AppendEntry(nil, r.Subject, r.Payload))
-			return nil
-		}); err != nil {
+	if authn.From(c).Admin() {
+		if err := e.disclose(ctx, &answer, event); err != nil {
 			return err
 		}
 	}
