@@ -108,8 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		if err == nil {
 			return &Store{cfg.Conn, js, stream}, assert(want, stream.CachedInfo().Config)
 		}
-		var api *jetstream.APIError
-		if errors.As(err, &api) && api.Code < 500 {
+		if hopeless(err) {
 			return nil, fmt.Errorf("erasable: %w", err)
 		}
 		if !told {
@@ -276,9 +275,17 @@ func (s *Store) Remove(ctx context.Context) error {
 
 // Codes of nats-server (server/errors.json).
 const (
+	codeNoPeers                     jetstream.ErrorCode = 10005
 	codeWrongLastSequence           jetstream.ErrorCode = 10071
 	codeWrongLastSequenceReplicated jetstream.ErrorCode = 10164
 )
+
+// hopeless reports an answer that waiting does not change. That the bucket has
+// no place is told, too, while members of a cluster are missing.
+func hopeless(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code < 500 && api.ErrorCode != codeNoPeers
+}
 
 func code(err error) jetstream.ErrorCode {
 	var api *jetstream.APIError
