@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -200,4 +202,41 @@ func (s *scenario) firstTailed() string {
 	r.Close()
 	<-ended
 	return line
+}
+
+// What a server says of the part that it does not have is no more believed than
+// the rest: it must lead to what was kept.
+func TestVerifyDoesNotBelieveAnArchivedServer(t *testing.T) {
+	t.Parallel()
+	whole := recordScenario(t)
+	whole.serve()()
+	kept := filepath.Join(t.TempDir(), "kept")
+	must(t, os.WriteFile(kept, []byte(checkpointAt(t, whole, 4)), 0o600))
+	s, _ := whole.archive(8)
+	defer s.serve()()
+	const tile, proof, records = "/oauth/log/tile/0/000.p/8", "/oauth/log/proof", "/oauth/log/records"
+	for name, c := range map[string]struct {
+		change func(string, []byte) []byte
+		code   int
+		word   string
+	}{
+		"nothing":          {func(_ string, b []byte) []byte { return b }, exitOK, ""},
+		"a hash of a tile": {on(tile, func(b []byte) []byte { b[70] ^= 1; return b }), exitFailed, "the first bad position is"},
+		"a short tile":     {on(tile, func(b []byte) []byte { return b[:32] }), exitAbsent, "nothing was proved"},
+		"a former root": {on(proof, func(b []byte) []byte {
+			first := bytes.Index(b, []byte(`"fromRoot":"`)) + len(`"fromRoot":"`)
+			b[first] = map[bool]byte{true: 'B', false: 'A'}[b[first] == 'A'] // another digit of base64
+			return b
+		}), exitFailed, "the first bad position is"},
+		"the first record": {on(records, func(b []byte) []byte {
+			return bytes.Replace(b, []byte(`"read:customers"`), []byte(`"read:customars"`), 1)
+		}), exitFailed, "the first bad position is"},
+	} {
+		p, stdout, stderr := world(nil)
+		args := []string{"verify", "--url", s.between(c.change), "--admin-file", s.adminFile(), "--checkpoint", kept, "--log-level", "error"}
+		code := run(t.Context(), args, p)
+		if code != c.code || !strings.Contains(stderr.String(), c.word) || (code == exitOK) != strings.Contains(stdout.String(), "it begins with the 4 records") {
+			t.Errorf("%s: %d\n%s%s", name, code, stdout, stderr)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/events/tree"
 	"github.com/grantlog/grantlog/projections/follow"
 )
@@ -339,4 +340,16 @@ func TestBackupOfAnArchivedLogIsRestored(t *testing.T) {
 	again := filepath.Join(t.TempDir(), "again")
 	restored.answers("backup", again)
 	restored.answers("verify", "--backup", again)
+
+	elsewhere := journaltest.New(t, journaltest.Listen())
+	onNATS := []string{"--nats", elsewhere.URL(), "--master-key-file", filepath.Join(s.data, "master.key")}
+	beside := &scenario{t: t, data: t.TempDir()}
+	beside.answers(append([]string{"restore", file}, onNATS...)...)
+	if got, want := beside.answers(append(end, onNATS...)...), s.answers(end...); got != want {
+		t.Errorf("restored on NATS, it is %s, want %s", got, want)
+	}
+	if text := beside.answers(append([]string{"verify", "--archive", first}, onNATS...)...); !strings.Contains(text, "the log is whole") {
+		t.Error(text)
+	}
+	beside.refuses(exitUsage, "is there already", append([]string{"restore", file}, onNATS...)...)
 }
