@@ -53,6 +53,7 @@ func TestServerOfAnArchivedLog(t *testing.T) {
 		"/oauth/events?after=3&format=ndjson", "/oauth/events?after=3&order=desc", "/oauth/events/stream?after=3",
 		"/oauth/revocations?after=3", "/oauth/revocations/stream?after=3",
 		"/oauth/log/records?after=0", "/oauth/log/records?after=6", "/oauth/log/tile/entries/000.p/9",
+		"/oauth/log/proof?position=3&size=14&event=e_03",
 	} {
 		status, header, body := s.asked(admin, path)
 		if status != http.StatusGone || header.Get("Log-First-Position") != "8" || !strings.HasPrefix(body, `{"code":410,"message":"The log before position 8 was archived`) {

@@ -48,9 +48,9 @@ func eventAsked(c echo.Context, query url.Values) (id string, err error) {
 // disclose adds what administrators are shown. An archived record is proved, but
 // not shown.
 func (e *Endpoint) disclose(ctx context.Context, answer *inclusion, event string) error {
-	if answer.Position < e.First() {
+	if first := e.First(); answer.Position < first {
 		if event != "" {
-			return command.ErrNotFound
+			return &journal.ArchivedError{First: first}
 		}
 		return nil
 	}
