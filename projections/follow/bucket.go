@@ -24,7 +24,9 @@ const (
 	// is sent, so that the pages of the log never queue behind it.
 	pieceBytes   = 128 << 10
 	piecesAhead  = 64              // that a reader asks for at once
-	pieceTimeout = 5 * time.Second // of one request, and of one piece
+	pieceTimeout = 5 * time.Second // of one request, and of a piece that is put
+	pieceWait    = 2 * time.Second // for a piece that is read, before it is asked for again
+	pieceTries   = 5
 )
 
 // bucket is an object store bucket of the NATS that keeps the log. It is used
@@ -66,23 +68,30 @@ func (b *bucket) list(ctx context.Context, format string) ([]*jetstream.ObjectIn
 // open returns a reader of an object. Whether it is what it says is for others
 // to see.
 func (b *bucket) open(ctx context.Context, info *jetstream.ObjectInfo) (io.ReadCloser, error) {
-	consumer, err := b.js.OrderedConsumer(ctx, "OBJ_"+b.config.Bucket, jetstream.OrderedConsumerConfig{FilterSubjects: []string{b.pieces(info.NUID)}})
-	if err != nil {
-		return nil, err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(piecesAhead))
-	if err != nil {
-		return nil, err
-	}
-	return &object{ctx: ctx, messages: messages, left: info.Chunks}, nil
+	o := &object{ctx: ctx, bucket: b, subject: b.pieces(info.NUID), left: info.Chunks}
+	return o, o.begin()
 }
 
 // object reads the pieces of one.
 type object struct {
 	ctx      context.Context
+	bucket   *bucket
+	subject  string
 	messages jetstream.MessagesContext
+	last     uint64 // piece that was read, by its place in the bucket; 0: none was
 	left     uint32 // pieces
 	rest     []byte // of the last one
+}
+
+// begin asks for the pieces that were not read.
+func (o *object) begin() error {
+	consumer, err := o.bucket.js.OrderedConsumer(o.ctx, "OBJ_"+o.bucket.config.Bucket, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{o.subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: o.last + 1,
+	})
+	if err == nil {
+		o.messages, err = consumer.Messages(jetstream.PullMaxMessages(piecesAhead))
+	}
+	return err
 }
 
 func (o *object) Read(p []byte) (int, error) {
@@ -90,9 +99,7 @@ func (o *object) Read(p []byte) (int, error) {
 		if o.left == 0 {
 			return 0, io.EOF
 		}
-		ctx, cancel := context.WithTimeout(o.ctx, pieceTimeout)
-		piece, err := o.messages.Next(jetstream.NextContext(ctx))
-		cancel()
+		piece, err := o.next()
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", journal.ErrUnavailable, err)
 		}
@@ -102,6 +109,28 @@ func (o *object) Read(p []byte) (int, error) {
 	n := copy(p, o.rest)
 	o.rest = o.rest[n:]
 	return n, nil
+}
+
+// next returns the next piece. In a cluster, what a new consumer was asked for
+// can get lost: then another one is asked.
+func (o *object) next() (piece jetstream.Msg, err error) {
+	for range pieceTries {
+		ctx, cancel := context.WithTimeout(o.ctx, pieceWait)
+		piece, err = o.messages.Next(jetstream.NextContext(ctx))
+		cancel()
+		if err == nil {
+			meta, err := piece.Metadata()
+			if err == nil {
+				o.last = meta.Sequence.Stream
+			}
+			return piece, err
+		}
+		o.messages.Stop()
+		if err := o.begin(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, err
 }
 
 func (o *object) Close() error {
