@@ -34,6 +34,7 @@ type cli struct {
 	Replay  replayCmd  `cmd:"" help:"Ask the log what was true at a moment, where a token came from, what a secret led to."`
 	Backup  backupCmd  `cmd:"" help:"Write the log to a file, also while a server runs."`
 	Restore restoreCmd `cmd:"" help:"Make a log anew from a backup, where there is none."`
+	Archive archiveCmd `cmd:"" help:"Move the oldest records to a file, and go on without them."`
 	Export  exportCmd  `cmd:"" help:"Write the events to a file for analysts: NDJSON or CSV."`
 	Verify  verifyCmd  `cmd:"" help:"Prove a log or a backup whole: contiguity, integrity, state hash."`
 	Tail    tailCmd    `cmd:"" help:"Print events as they stand in the log, and follow it."`

@@ -165,6 +165,13 @@ func (e *embeddedNATS) stop() {
 	e.land()
 }
 
+// settle makes durable what was not synced when it was written, and has the
+// server run again.
+func (e *embeddedNATS) settle() error {
+	e.land()
+	return errors.Join(syncTree(storeDir(e.dir)), e.launch())
+}
+
 // single reports whether all of the log is in this process.
 func (e *embeddedNATS) single() bool { return e != nil && e.member == nil }
 

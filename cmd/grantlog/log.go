@@ -50,7 +50,12 @@ func openReading(ctx context.Context, c *logSettings, g *general, p process) (*r
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{site: s, log: log}
+	return readSite(ctx, s, log)
+}
+
+// readSite opens the log of a site, which the reading closes then.
+func readSite(ctx context.Context, s *site, log *slog.Logger) (r *reading, err error) {
+	r = &reading{site: s, log: log}
 	if r.copies, err = copiesOf(ctx, s); err == nil {
 		r.journal, err = openJournal(ctx, s, events.NewID("r_"), r.copies, log)
 	}
@@ -120,6 +125,12 @@ func copiesOf(ctx context.Context, s *site) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	stream, err := js.Stream(ctx, journal.StreamName)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		// Archiving may have been broken off, which is no log to open either.
+		if next, elsewhere := js.Stream(ctx, journal.NextName); elsewhere == nil {
+			stream, err = next, nil
+		}
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return 0, &usageError{errors.New("there is no log there")}

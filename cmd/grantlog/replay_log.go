@@ -78,7 +78,7 @@ func openQuietly(ctx context.Context, c *logSettings, g *general, p process, com
 
 // holdsLog reports whether a data directory has the log of an embedded NATS.
 func holdsLog(data string) bool {
-	found, _ := filepath.Glob(filepath.Join(storeDir(data), "*", "streams", journal.StreamName))
+	found, _ := filepath.Glob(filepath.Join(storeDir(data), "*", "streams", journal.StreamName+"*")) // also while it is rolled over
 	return len(found) > 0
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,7 +51,7 @@ func firstStart(c *serveSettings) error {
 		return checkShared(&c.Log)
 	}
 	if len(c.Log.NATS) == 0 {
-		if err := checkSingle(c.Log.Data); err != nil {
+		if err := cmp.Or(checkSingle(c.Log.Data), checkArchiving(c.Log.Data)); err != nil {
 			return err
 		}
 	}
@@ -71,6 +72,9 @@ func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
 		return nil, err
 	}
 	s.dir = dir
+	if err := checkArchiving(c.Data); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if m, err := readMember(c.Data); m != nil || err != nil {
 		return s.openView(c, err, log)
 	}

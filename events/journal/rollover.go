@@ -33,6 +33,11 @@ type Rollover struct {
 	// Before and At stand before and after the record that the log is to begin
 	// with.
 	Before, At Cursor
+	// Exclusive says that nobody else can open the log, whatever interrupts the
+	// roll-over: the stream need not be sealed then. A server that is killed
+	// while it changes a stream's configuration does not find the stream again,
+	// and where there is one server, that of the only copy must not be changed.
+	Exclusive bool
 	// Durable is called before anything is removed that may not be needed any
 	// more. nil: what the server acknowledges is durable.
 	Durable func(context.Context) error
@@ -68,7 +73,7 @@ func archivingTo(info *jetstream.StreamInfo) (first events.Position) {
 }
 
 // RollOver makes the log begin with a later record than it does: it seals the
-// stream, copies what is to stay to another one, makes the stream anew from
+// stream (see Exclusive), copies what is to stay to another one, makes the stream anew from
 // there and removes the other one. What is removed was found whole elsewhere
 // before. From the beginning to the end nobody can write, and nobody can open
 // the log (ErrArchiving), whatever interrupts it; called once more with the
@@ -142,8 +147,10 @@ func (o *rollover) copyOut(ctx context.Context, log *jetstream.StreamInfo) error
 	if log == nil || log.Config.Mirror != nil {
 		return errors.New("there is neither a log nor a whole copy of it")
 	}
-	if err := o.seal(ctx, log); err != nil {
-		return err
+	if !o.Exclusive {
+		if err := o.seal(ctx, log); err != nil {
+			return err
+		}
 	}
 	if err := o.read(ctx, StreamName, events.Position(log.State.LastSeq)); err != nil {
 		return err
