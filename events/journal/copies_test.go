@@ -50,6 +50,25 @@ func TestReadGoesRoundADamagedCopy(t *testing.T) {
 	}
 }
 
+// As long as one copy is whole, a reading finds it.
+func TestReadFindsTheOneWholeCopy(t *testing.T) {
+	const pages, damaged = 40, 20
+	nodes := journaltest.NewCluster(t)
+	first := nodes[0].Open(journaltest.Replicated)
+	for i := range pages {
+		mustAppend(t, first, events.BeaconsSubject(), beacon(fmt.Sprint(i)))
+	}
+	for _, bad := range nodes[:2] {
+		bad.Damage(damaged, pages)
+	}
+	for _, node := range nodes {
+		j := node.Open(journaltest.Replicated)
+		if got := len(tail(t, j, journal.Cursor{}, pages)); got != pages {
+			t.Errorf("%d of %d records", got, pages)
+		}
+	}
+}
+
 // Where all copies are damaged, the error says where and whose was read last.
 func TestDamageNamesTheServer(t *testing.T) {
 	env := journaltest.New(t)

@@ -2,15 +2,16 @@ package journal
 
 import (
 	"context"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
 )
 
-// placements is how often a consumer is made before it may stand anywhere. Of
-// three servers each is as likely as the others, so all but 1 in 100 end up
-// where they should.
+// placements is how often a consumer is made before it may stand anywhere, for
+// every server to avoid. Of three servers each is as likely as the others, so all
+// but 1 in 100 end up where they should.
 const placements = 12
 
 // A place says where a consumer is to stand. There is no asking for one, but
@@ -23,14 +24,14 @@ const placements = 12
 // at once.
 type place struct {
 	near bool
-	// avoid is a server whose copy failed a check: any other one will do. It
+	// avoid are servers whose copies failed a check: any other one will do. It
 	// counts more than near.
-	avoid string
+	avoid []string
 }
 
 // consumer makes a consumer of the records from first on.
 func (j *Journal) consumer(ctx context.Context, first events.Position, at place) (jetstream.Consumer, error) {
-	for tries := placements; ; tries-- {
+	for tries := placements * max(1, len(at.avoid)); ; tries-- {
 		consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 			DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 			OptStartSeq:       uint64(first),
@@ -50,8 +51,8 @@ func (j *Journal) consumer(ctx context.Context, first events.Position, at place)
 
 func (j *Journal) suits(consumer jetstream.Consumer, at place) bool {
 	switch {
-	case at.avoid != "":
-		return serverOf(consumer) != at.avoid
+	case len(at.avoid) > 0:
+		return !slices.Contains(at.avoid, serverOf(consumer))
 	case at.near:
 		return j.isNear(consumer)
 	}

@@ -55,8 +55,9 @@ type reading struct {
 	fn func(*Record) error
 	to events.Position // 0: without end
 
-	server string // that the last pass read from, where there are several
-	avoid  string // whose copy failed a check at this place
+	server string   // that the last pass read from, where there are several
+	failed int      // passes that failed a check at this place
+	avoid  []string // whose copies that were
 }
 
 var errDone = errors.New("read to the end")
@@ -66,16 +67,16 @@ type stopError struct{ err error }
 
 func (e *stopError) Error() string { return e.err.Error() }
 
-// follow makes passes until the reading is over. A pass that fails the checks
-// is repeated once, from another server's copy where there is one. So damage of
-// one copy does not stop a reading, which goes back to it after that place.
+// follow makes passes until the reading is over. A pass that fails the checks is
+// repeated from the copies of the other servers, one after the other; where there
+// is one copy, once. So a reading is not stopped by damage as long as one copy is
+// whole, and goes back to the others after that place.
 func (j *Journal) follow(ctx context.Context, r *reading) error {
-	suspect := false
 	for pause := newPause(); ; {
 		before := r.v.at.Position
 		err := r.pass(ctx)
 		if moved := r.v.at.Position > before; moved {
-			suspect, r.avoid = false, ""
+			r.failed, r.avoid = 0, nil
 			pause.reset()
 		}
 		var stop *stopError
@@ -90,14 +91,16 @@ func (j *Journal) follow(ctx context.Context, r *reading) error {
 			return fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrConnectionClosed)
 		case isDamage(err):
 			d := r.blame(err)
-			j.log.Error("the log failed a check", "position", d.Position, "server", d.Server, "again", suspect, "err", err)
+			j.log.Error("the log failed a check", "position", d.Position, "server", d.Server, "again", r.failed > 0, "err", err)
 			if j.cfg.Damaged != nil {
 				j.cfg.Damaged(d)
 			}
-			if suspect {
+			if r.failed++; r.failed >= j.copies() {
 				return err
 			}
-			suspect, r.avoid = true, r.server
+			if r.server != "" {
+				r.avoid = append(r.avoid, r.server)
+			}
 			pause.next = max(pause.next, rereadPause)
 		default:
 			j.log.Info("reading was interrupted", "position", r.v.at.Position, "err", err)
@@ -105,6 +108,9 @@ func (j *Journal) follow(ctx context.Context, r *reading) error {
 		pause.wait(ctx)
 	}
 }
+
+// copies is how often a place is read before the log counts as damaged there.
+func (j *Journal) copies() int { return max(2, j.info.Load().Config.Replicas) }
 
 func isDamage(err error) bool {
 	var gap *GapError

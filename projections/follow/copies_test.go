@@ -1,6 +1,7 @@
 package follow_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -38,7 +39,11 @@ func TestReturnsWithTheFirstWholeCopy(t *testing.T) {
 	}
 
 	nodes[2].Damage(damaged, last) // the same bit once more
-	ready(t, f)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience) // it tries again every ten seconds
+	defer cancel()
+	if err := f.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "it answers", func() bool { return f.Fresh() == nil })
 	var count int
 	f.View(func(s *projections.State) { count = len(s.Organizations.IDs()) })
