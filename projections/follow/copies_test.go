@@ -38,7 +38,7 @@ func TestReturnsWithTheFirstWholeCopy(t *testing.T) {
 		t.Errorf("position and server are not told:\n%s", &r.log.b)
 	}
 
-	nodes[2].Damage(damaged, last) // the same bit once more
+	nodes[2].Damage(damaged, last)                              // the same bit once more
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience) // it tries again every ten seconds
 	defer cancel()
 	if err := f.WaitReady(ctx); err != nil {
