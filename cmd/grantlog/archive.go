@@ -19,6 +19,9 @@ type archiveCmd struct {
 	Before string `argv:"" placeholder:"T" help:"Archive what is before this moment: a position of the log or a time such as 2026-01-02T15:04:05Z."`
 	Out    string `argv:"" placeholder:"FILE" help:"Archive to write, which must not exist."`
 	Finish bool   `argv:"" help:"Complete what was broken off."`
+	Renew  bool   `argv:"" help:"Make what the log begins with anew from all of its archives (--archive): it was lost, or another version wrote it."`
+
+	Archives archiveSettings `embed:""`
 }
 
 // Help is shown below the usage line.
@@ -34,8 +37,11 @@ func (c *archiveCmd) Run(ctx context.Context, p process) error {
 	if err := c.check(); err != nil {
 		return &usageError{err}
 	}
-	if c.Finish {
+	switch {
+	case c.Finish:
 		return readerError(c.finish(ctx, p))
+	case c.Renew:
+		return readerError(c.renew(ctx, p))
 	}
 	out, err := createFresh(c.Out, p, true)
 	if err != nil {
@@ -55,9 +61,11 @@ func (c *archiveCmd) Run(ctx context.Context, p process) error {
 
 func (c *archiveCmd) check() error {
 	switch {
-	case c.Finish && (c.Before != "" || c.Out != ""):
-		return errors.New("--finish completes what was begun: it goes without --before and --out")
-	case c.Finish:
+	case (c.Finish || c.Renew) && (c.Before != "" || c.Out != "") || c.Finish && c.Renew:
+		return errors.New("--finish and --renew go without --before and --out, and without each other")
+	case c.Renew != (len(c.Archives.Archive) > 0):
+		return errors.New("--renew and --archive go together")
+	case c.Finish, c.Renew:
 		return c.Log.check()
 	case c.Before == "":
 		return errors.New("--before says what to archive: give a moment, or --finish")

@@ -87,6 +87,11 @@ func TestArchiveRefusals(t *testing.T) {
 		{"--out names", []string{"--before", "5"}},
 		{"--out names", []string{"--before", "5", "--out", "-"}},
 		{"without --before", []string{"--finish", "--before", "5"}},
+		{"without --before", []string{"--renew", "--archive", taken, "--out", out}},
+		{"without each other", []string{"--renew", "--finish"}},
+		{"go together", []string{"--renew"}},
+		{"go together", []string{"--before", "5", "--out", out, "--archive", taken}},
+		{"nothing to make anew", []string{"--renew", "--archive", taken}},
 		{"nothing was broken off", []string{"--finish"}},
 		{"neither a position", []string{"--before", "yesterday", "--out", out}},
 		{"in the future", []string{"--before", "2200-01-01T00:00:00Z", "--out", out}},
@@ -122,8 +127,10 @@ func TestArchiveRefusals(t *testing.T) {
 func TestArchivedLogWithoutItsBase(t *testing.T) {
 	t.Parallel()
 	s := recordScenario(t)
-	out := filepath.Join(t.TempDir(), "archive")
-	s.answers("archive", "--before", "8", "--out", out)
+	want := s.hashAt("15")
+	first, second := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "second")
+	s.answers("archive", "--before", "6", "--out", first)
+	s.answers("archive", "--before", "8", "--out", second)
 	site, err := openToServe(&serveSettings{Log: logSettings{Data: s.data}}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	js, err := jetstream.New(site.Conn)
@@ -136,4 +143,14 @@ func TestArchivedLogWithoutItsBase(t *testing.T) {
 	s.refuses(exitFailed, word, "backup", filepath.Join(t.TempDir(), "backup"))
 	s.refuses(exitFailed, word, "archive", "--before", "12", "--out", filepath.Join(t.TempDir(), "archive"))
 	s.refuses(exitFailed, word, "serve", "--listen", "127.0.0.1:0")
+
+	// Its archives have it all.
+	s.refuses(exitUsage, "not a backup", "archive", "--renew", "--archive", s.adminFile())
+	s.refuses(exitUsage, "from position 6 to 7 are missing", "archive", "--renew", "--archive", first)
+	s.refuses(exitUsage, "before position 5 are missing", "archive", "--renew", "--archive", second)
+	s.answers("archive", "--renew", "--archive", second, "--archive", first)
+	s.answers("verify")
+	if got := s.hashAt("15"); got != want {
+		t.Errorf("the state is another one: %s", got)
+	}
 }

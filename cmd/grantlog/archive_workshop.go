@@ -182,7 +182,7 @@ func (w *workshop) durable(ctx context.Context) error {
 func (w *workshop) connected(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	for !w.Conn.IsConnected() {
+	for !w.Conn.IsConnected() || w.Conn.ConnectedServerId() != w.embedded.id() {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
@@ -221,7 +221,7 @@ func (w *workshop) close() error {
 	if w.embedded != nil {
 		w.Conn.Close()
 		w.embedded.stop()
-		errs = append(errs, syncTree(storeDir(w.embedded.dir)))
+		errs = append(errs, syncStore(storeDir(w.embedded.dir)))
 		w.Conn, w.embedded = nil, nil
 	}
 	return errors.Join(append(errs, w.site.Close())...)

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strconv"
 	"sync"
 
@@ -169,7 +171,34 @@ func (e *embeddedNATS) stop() {
 // server run again.
 func (e *embeddedNATS) settle() error {
 	e.land()
-	return errors.Join(syncTree(storeDir(e.dir)), e.launch())
+	return errors.Join(syncStore(storeDir(e.dir)), e.launch())
+}
+
+// id tells the server of the day from those before.
+func (e *embeddedNATS) id() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.server == nil {
+		return ""
+	}
+	return e.server.ID()
+}
+
+// syncStore makes everything in a store durable, but for what the server is
+// still removing.
+func syncStore(dir string) error {
+	gone := func(err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
+			return gone(err)
+		}
+		return gone(syncDir(path)) // a file is synced as a directory is
+	})
 }
 
 // single reports whether all of the log is in this process.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
@@ -85,6 +86,9 @@ func (o *rollover) durable(ctx context.Context) error {
 // read verifies every record of a stream up to last, from the one that the log
 // is to begin with. All that are read must be the same.
 func (o *rollover) read(ctx context.Context, name string, last events.Position) error {
+	if _, err := o.look(ctx, name); err != nil { // the connection may be made anew just now
+		return err
+	}
 	stream, err := o.js.Stream(ctx, name)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -115,6 +119,10 @@ func (o *rollover) look(ctx context.Context, name string) (*jetstream.StreamInfo
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	info, err := leader.Info(ctx, o.cfg.Conn, name, "")
+	for passing(err) && ctx.Err() == nil {
+		time.Sleep(stepLook)
+		info, err = leader.Info(ctx, o.cfg.Conn, name, "")
+	}
 	switch {
 	case apiCode(err) == jetstream.JSErrCodeStreamNotFound:
 		return nil, nil
@@ -148,4 +156,9 @@ func (o *rollover) reach(ctx context.Context, name string, reached func(*jetstre
 			return fmt.Errorf("%w: stream %s: %w", ErrUnavailable, name, cause)
 		}
 	}
+}
+
+// passing reports an error of a connection that is being made anew.
+func passing(err error) bool {
+	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrConnectionReconnecting)
 }
