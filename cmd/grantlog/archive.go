@@ -28,7 +28,7 @@ type archiveCmd struct {
 func (*archiveCmd) Help() string {
 	return `The oldest records go into a file, and the log goes on without them: with the same positions, the same state, live tokens and proofs. The log is verified first, and the file after it was written; the log keeps its hash (log.archived). Keep the file: what was true before is asked with --archive FILE, and whoever verifies all of the log needs it. It holds what the log holds, and no keys of personal data.
 
-The servers of the log must be stopped. Meanwhile there must be room for the records that stay, twice more. If it is broken off, nobody can use the log until "grantlog archive --finish" has completed it.
+The data directory must not be in use; servers on --nats should be stopped, and answer 503 to writes meanwhile if they run. There must be room for the records that stay, once more, and for the file. If it is broken off, nobody can use the log until "grantlog archive --finish" has completed it.
 
 Exit codes: 0 archived; 1 the log is damaged, in use or out of reach; 2 a bad command line, no log there, nothing to archive, a file that exists.`
 }
