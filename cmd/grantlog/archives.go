@@ -150,15 +150,36 @@ func recordsOf(ctx context.Context, file *backup.File, master seal.Master) (log 
 		return file, func() error { return nil }, nil
 	}
 	base, err := follow.NewBase(ctx, master.Derive(follow.KeyPurpose), first, func(context.Context) (io.ReadCloser, error) {
-		r, w := io.Pipe()
-		go func() { w.CloseWithError(file.CopyBase(w)) }()
-		return r, nil
+		return readBase(file), nil
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", backup.ErrDamaged, err)
 	}
 	origin := replay.NewBased(base)
 	return replay.From(file, origin), origin.Close, nil
+}
+
+// readBase reads the base in a file. Nobody else may read the file until it is
+// closed.
+func readBase(file *backup.File) io.ReadCloser {
+	r, w := io.Pipe()
+	p := basePipe{r, make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		w.CloseWithError(file.CopyBase(w))
+	}()
+	return p
+}
+
+type basePipe struct {
+	*io.PipeReader
+	done chan struct{} // closed when the file is not read any more
+}
+
+func (p basePipe) Close() error {
+	err := p.PipeReader.Close()
+	<-p.done
+	return err
 }
 
 // baseOf is what a backup holds of what a log begins with; nil: that is its
