@@ -10,6 +10,7 @@ import (
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/projections"
+	"github.com/grantlog/grantlog/projections/follow"
 )
 
 // issuances is how many the log of a benchmark holds, in full pages.
@@ -63,6 +64,33 @@ func BenchmarkReadings(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.N)*issuances/b.Elapsed().Seconds(), "issuances/s")
+		})
+	}
+}
+
+// What a replica had applied that never wrote: by all records, and by what is
+// kept.
+func BenchmarkAppliedBy(b *testing.B) {
+	log := benchmarkLog(b)
+	dir := b.TempDir()
+	f, err := follow.Start(b.Context(), follow.Config{Journal: journaltest.New(b).Open(), Single: true, Dir: dir, Key: journaltest.MACKey()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	state := projections.New()
+	if _, err := At(b.Context(), f.History().Keeping(log, state), state, Moment{}, nil); err != nil {
+		b.Fatal(err)
+	}
+	for name, h := range map[string]*follow.History{"log": nil, "kept": f.History()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := AppliedBy(b.Context(), log, h, Moment{}, "r_none"); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }
