@@ -142,7 +142,7 @@ func TestFoldingKeepsWhatItPasses(t *testing.T) {
 		t.Fatalf("kept %v", positions)
 	}
 	last := positions[len(positions)-1]
-	if from, _, err := h.Nearest(t.Context(), r.Journal, 19, time.Time{}); err != nil || from.Position != last {
+	if from, _, err := h.Nearest(t.Context(), r.Journal, 20, time.Time{}); err != nil || from.Position != last {
 		t.Errorf("from %d, want %d: %v", from.Position, last, err)
 	}
 	h.Limit(len(positions), 1<<20)
