@@ -95,21 +95,19 @@ func TestJoinedLogIsTheLog(t *testing.T) {
 
 // Pieces that are missing, given twice, or of another log are no log.
 func TestPiecesThatAreNoLog(t *testing.T) {
-	w, _ := long(t)
-	other, _ := long(t)
-	parts, others := pieces(t, w, 100, 300), pieces(t, other, 100, 300)
+	parts, others := pieces(t, small(t), 2, 4), pieces(t, small(t), 2, 4)
 	for name, c := range map[string]struct {
 		parts []Part
 		word  string
 	}{
 		"a gap":                   {[]Part{parts[0], parts[2]}, "what is between is missing"},
-		"one twice":               {[]Part{parts[1], parts[0], parts[1]}, "both begin at position 100"},
+		"one twice":               {[]Part{parts[1], parts[0], parts[1]}, "both begin at position 2"},
 		"the first twice":         {[]Part{parts[0], others[0], parts[1]}, "both begin at position 1;"},
-		"another log's first":     {[]Part{others[0], parts[1], parts[2]}, "not of one log: at position 100"},
-		"another log's second":    {[]Part{parts[0], others[1], parts[2]}, "not of one log: at position 100"},
-		"another log's last":      {[]Part{parts[0], parts[1], others[2]}, "not of one log: at position 300"},
-		"unknown ends, the first": {[]Part{{Log: others[0].Log, Name: "a"}, parts[1]}, "not of one log: at position 100"},
-		"unknown ends, the last":  {[]Part{parts[0], {Log: parts[1].Log, Name: "b"}, others[2]}, "not of one log: at position 300"},
+		"another log's first":     {[]Part{others[0], parts[1], parts[2]}, "not of one log: at position 2"},
+		"another log's second":    {[]Part{parts[0], others[1], parts[2]}, "not of one log: at position 2"},
+		"another log's last":      {[]Part{parts[0], parts[1], others[2]}, "not of one log: at position 4"},
+		"unknown ends, the first": {[]Part{{Log: others[0].Log, Name: "a"}, parts[1]}, "not of one log: at position 2"},
+		"unknown ends, the last":  {[]Part{parts[0], {Log: parts[1].Log, Name: "b"}, others[2]}, "not of one log: at position 4"},
 	} {
 		log, err := Join(t.Context(), c.parts...)
 		if err == nil {
