@@ -77,8 +77,9 @@ func archivingTo(info *jetstream.StreamInfo) (first events.Position) {
 // there and removes the other one. What is removed was found whole elsewhere
 // before. From the beginning to the end nobody can write, and nobody can open
 // the log (ErrArchiving), whatever interrupts it; called once more with the
-// same positions, it goes on where it ended. Where there is nothing to do, it
-// does nothing.
+// same positions, it goes on where it ended; with others, the error is
+// ErrArchiving. Where there is nothing to do, it does nothing. It is called by
+// one process at a time.
 func RollOver(ctx context.Context, cfg Config, r Rollover) error {
 	o, err := newRollover(cfg, r)
 	if err != nil {
@@ -87,6 +88,9 @@ func RollOver(ctx context.Context, cfg Config, r Rollover) error {
 	log, err := o.look(ctx, StreamName)
 	if err != nil {
 		return err
+	}
+	if first := archivingTo(log); first != 0 && first != r.At.Position {
+		return fmt.Errorf("%w (it is to begin at position %d)", ErrArchiving, first)
 	}
 	if !o.begins(log) {
 		if err := o.copyOut(ctx, log); err != nil {

@@ -16,6 +16,9 @@ import (
 // mirror makes one stream a copy of the end of another one and reads it. One of
 // that name is removed before.
 func (o *rollover) mirror(ctx context.Context, name, of string) error {
+	if err := o.alone(ctx, name); err != nil {
+		return err
+	}
 	if err := o.remove(ctx, name); err != nil {
 		return err
 	}
@@ -47,6 +50,20 @@ func (o *rollover) mirror(ctx context.Context, name, of string) error {
 		}
 	}
 	return o.read(ctx, name, o.last)
+}
+
+// alone makes sure that nobody else has gone on with the same roll-over: then
+// the stream that is to be made anew may be the only whole one, or in use again.
+func (o *rollover) alone(ctx context.Context, name string) error {
+	info, err := o.look(ctx, name)
+	if err != nil || info == nil {
+		return err
+	}
+	marked := archivingTo(info) == o.At.Position
+	if name == NextName && marked && info.Config.Sealed || name == StreamName && !marked && !o.Exclusive {
+		return fmt.Errorf("somebody else completes it: stream %s is not as it was", name)
+	}
+	return nil
 }
 
 // marked is the configuration of a stream of a roll-over.

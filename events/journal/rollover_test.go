@@ -178,6 +178,24 @@ type breaker struct {
 	at   *string
 }
 
+// onlooker is a logger that is told of every step.
+type onlooker struct {
+	slog.Handler
+	step func(string)
+}
+
+func (onlooker) Enabled(context.Context, slog.Level) bool { return true }
+
+func (o onlooker) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "step" {
+			o.step(a.Value.String())
+		}
+		return true
+	})
+	return nil
+}
+
 type broken struct{}
 
 func (b breaker) Handle(_ context.Context, r slog.Record) error {
@@ -253,6 +271,43 @@ func TestRollOverThatIsBrokenOff(t *testing.T) {
 			o.check(t)
 		})
 	}
+}
+
+// Where two roll a log over at once, the one that finds it complete leaves it.
+func TestRollOverByTwo(t *testing.T) {
+	o := newRolling(t, journaltest.New(t), 30, 12)
+	cfg := o.cfg
+	cfg.Logger = slog.New(onlooker{slog.DiscardHandler, func(step string) {
+		if step != "copy to "+journal.NextName {
+			return
+		}
+		if err := journal.RollOver(t.Context(), o.cfg, o.r); err != nil {
+			t.Error(err)
+		}
+	}})
+	if err := journal.RollOver(t.Context(), cfg, o.r); err == nil {
+		t.Error("a log was made anew that was in use again")
+	}
+	if err := journal.RollOver(t.Context(), o.cfg, o.r); err != nil {
+		t.Fatal(err)
+	}
+	o.check(t)
+}
+
+// A log that is being rolled over to one position is not rolled over to another.
+func TestRollOverToTwoPositions(t *testing.T) {
+	o := newRolling(t, journaltest.New(t), 30, 12)
+	other := journal.Rollover{Before: cursorAt(t, o.j, 19), At: cursorAt(t, o.j, 20)}
+	if step := o.breakOff(t, 2); step != "copy to "+journal.NextName {
+		t.Fatalf("broken off at %q", step)
+	}
+	if err := journal.RollOver(t.Context(), o.cfg, other); !errors.Is(err, journal.ErrArchiving) {
+		t.Errorf("to another position: %v", err)
+	}
+	if err := journal.RollOver(t.Context(), o.cfg, o.r); err != nil {
+		t.Fatal(err)
+	}
+	o.check(t)
 }
 
 // refused looks at a log that is rolled over.
