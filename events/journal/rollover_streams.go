@@ -61,7 +61,7 @@ func (o *rollover) alone(ctx context.Context, name string) error {
 	}
 	marked := archivingTo(info) == o.At.Position
 	if name == NextName && marked && info.Config.Sealed || name == StreamName && !marked && !o.Exclusive {
-		return fmt.Errorf("somebody else completes it: stream %s is not as it was", name)
+		return fmt.Errorf("%w: stream %s: somebody else has gone on with it", ErrUnavailable, name)
 	}
 	return nil
 }
