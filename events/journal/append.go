@@ -84,9 +84,9 @@ func (j *Journal) AppendIf(ctx context.Context, subject string, last events.Posi
 	defer cancel(nil)
 	defer context.AfterFunc(j.life, func() { cancel(ErrClosed) })()
 	w := j.page(subject, e)
-	guard, known := j.guard(last)
-	if !known {
-		return 0, ErrConflict
+	guard, err := j.guard(ctx, last)
+	if err != nil {
+		return 0, err
 	}
 	w.guard = &guard
 	return j.write(ctx, w)
@@ -94,14 +94,19 @@ func (j *Journal) AppendIf(ctx context.Context, subject string, last events.Posi
 
 // guard is what the stream knows as a subject's last position: nothing, if that
 // was archived. Whether the subject had a later record that was archived as well
-// is known only to who has applied all of them.
-func (j *Journal) guard(last events.Position) (guard events.Position, known bool) {
-	first := j.First()
-	if last >= first || first == 1 {
-		return last, true
+// is known only to who has applied all of them; and more may have been archived
+// since the leader was last asked.
+func (j *Journal) guard(ctx context.Context, last events.Position) (events.Position, error) {
+	if first := j.First(); last >= first || first == 1 {
+		return last, nil
 	}
-	seen := j.seen.Load()
-	return 0, seen != nil && (*seen)().Position+1 >= first
+	if _, err := j.Last(ctx); err != nil {
+		return 0, err
+	}
+	if seen := j.seen.Load(); seen == nil || (*seen)().Position+1 < j.First() {
+		return 0, ErrConflict
+	}
+	return 0, nil
 }
 
 // enter registers a writer that Close waits for.

@@ -90,3 +90,24 @@ func TestAppendIfOnAnArchivedRecord(t *testing.T) {
 		t.Errorf("on a record that is there: %v", err)
 	}
 }
+
+// A replica that was away while more was archived does not decide on what it
+// missed.
+func TestAppendIfWhenMoreWasArchived(t *testing.T) {
+	o := newRolling(t, journaltest.New(t), 30, 10)
+	next := journal.Rollover{Before: cursorAt(t, o.j, 24), At: cursorAt(t, o.j, 25)}
+	o.rollOver(t)
+	away := o.env.Open()
+	o.r = next
+	o.rollOver(t)
+	seen := events.Seen{Position: 12}
+	away.SetSeen(func() events.Seen { return seen })
+	_, err := away.AppendIf(t.Context(), subjectOf(3), 4, beacon("edit")) // a_3 has records 4, 14 and 24
+	if !errors.Is(err, journal.ErrConflict) {
+		t.Errorf("it knows of the first: %v", err)
+	}
+	seen.Position = 30
+	if _, err := away.AppendIf(t.Context(), subjectOf(3), 24, beacon("edit")); err != nil {
+		t.Errorf("it knows of all: %v", err)
+	}
+}
