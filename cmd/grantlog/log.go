@@ -28,7 +28,7 @@ const closeTimeout = 5 * time.Second
 func openJournal(ctx context.Context, s *site, replica string, copies int, log *slog.Logger) (*journal.Journal, error) {
 	return journal.Open(ctx, journal.Config{
 		Conn: s.Conn, MACKey: s.Master.Derive(purposeMAC), Replica: replica, Replicas: copies, Logger: log,
-		Observe: s.observe, Damaged: s.damaged,
+		AckTimeout: s.patience, Observe: s.observe, Damaged: s.damaged,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -29,7 +30,13 @@ type site struct {
 	observe func(journal.Commit) // told of every write; nil: nobody is
 	damaged func(journal.Damage) // told of every copy that failed a check
 	traces  *tracing.Tracing     // of requests; nil: nobody asked for them
+
+	patience time.Duration // with a log that does not answer; 0: a server's
 }
+
+// readingPatience is longer than the election of a leader takes. A server asks
+// again by itself; a command that reads the log ends without an answer.
+const readingPatience = 15 * time.Second
 
 // openToServe opens a site for a server. It makes what a first start needs.
 func openToServe(c *serveSettings, log *slog.Logger) (*site, error) {
@@ -60,7 +67,7 @@ func firstStart(c *serveSettings) error {
 
 // openToRead opens a site of a log that is there already.
 func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
-	s := &site{}
+	s := &site{patience: readingPatience}
 	if len(c.NATS) > 0 {
 		return s.open(c, nil, "", log)
 	}
