@@ -149,7 +149,7 @@ func refusedUntilFinished(t *testing.T, data string) {
 func killAt(t *testing.T, step string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(grantlog(t), append(args, "--log-level", "debug")...)
-	cmd.Env = cleanEnv()
+	cmd.Env = append(cleanEnv(), "TMPDIR="+t.TempDir()) // what a kill leaves there
 	told, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
