@@ -27,7 +27,7 @@ var layout = []struct {
 	{"events/erasable", []string{"events", "events/leader"}, "what the log must be able to forget, kept beside it"},
 	{"events/tree", []string{"events"}, "hashes of records, in files of its own"},
 	{"projections", []string{"events"}, "a pure fold needs the events alone"},
-	{"projections/follow", []string{"events", "events/journal", "events/seal", "events/tree", "projections"}, "feeds the fold from the log; snapshots are sealed"},
+	{"projections/follow", []string{"events", "events/journal", "events/leader", "events/seal", "events/tree", "projections"}, "feeds the fold from the log; snapshots are sealed"},
 	{"projections/notary", []string{"events", "events/journal", "events/tree"}, "signs what the log holds; the state is not its business"},
 	{"projections/resource", []string{"events", "projections"}, "for other people's servers: as little as possible"},
 	{"docs/examples/resource", []string{"projections/resource"}, "what the documentation shows, built and run by a test"},

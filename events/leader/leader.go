@@ -1,5 +1,5 @@
 // Package leader asks a JetStream stream's leader, and nobody else, for the
-// state of the stream.
+// state of the stream and what is in it.
 //
 // Only the leader knows what was acknowledged. Yet a nats-server answers a
 // request for a stream's state without being its leader in the first seconds
@@ -27,7 +27,7 @@ const (
 
 	// askAgain is how long to wait for the leader's answer before it is asked
 	// for again: there may not have been a leader.
-	askAgain = 250 * time.Millisecond
+	askAgain = 500 * time.Millisecond
 )
 
 // request is the body of a request for a stream's state.
@@ -128,4 +128,46 @@ func leads(info *jetstream.StreamInfo) bool {
 		}
 	}
 	return true
+}
+
+// A Message is one of a stream.
+type Message struct {
+	Data []byte    `json:"data"`
+	Time time.Time `json:"time"` // when it was stored
+}
+
+// Last returns the last message of a subject, nil if there is none. Others
+// than the leader may lack it; they are who answers where a stream allows to be
+// read directly. While nobody leads, Last waits until ctx ends.
+func Last(ctx context.Context, conn *nats.Conn, stream, subject string) (*Message, error) {
+	body, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		short, cancel := context.WithTimeout(ctx, askAgain)
+		msg, err := conn.RequestWithContext(short, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+stream, body)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		var answer struct {
+			Error   *jetstream.APIError `json:"error"`
+			Message *Message            `json:"message"`
+		}
+		if err := json.Unmarshal(msg.Data, &answer); err != nil {
+			return nil, fmt.Errorf("not a message of a stream: %w", err)
+		}
+		switch e := answer.Error; {
+		case e == nil:
+			return answer.Message, nil
+		case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+			return nil, nil
+		default:
+			return nil, e
+		}
+	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/events/leader"
 )
 
 const (
@@ -27,6 +28,7 @@ const (
 	pieceTimeout = 5 * time.Second // of one request, and of a piece that is put
 	pieceWait    = 2 * time.Second // for a piece that is read, before it is asked for again
 	pieceTries   = 5
+	listTimeout  = 10 * time.Second // an election takes some
 )
 
 // bucket is an object store bucket of the NATS that keeps the log. It is used
@@ -38,31 +40,45 @@ type bucket struct {
 
 func (b *bucket) pieces(nuid string) string { return "$O." + b.config.Bucket + ".C." + nuid }
 
+func (b *bucket) stream() string { return "OBJ_" + b.config.Bucket }
+
+// info is where an object is described; of "": what these subjects begin with.
 func (b *bucket) info(name string) string {
 	return "$O." + b.config.Bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
 // list returns the objects whose names are of a form that has a position in it,
-// the last one first. Whatever else is there is left out.
+// the last one first. Whatever else is there is left out. The leader is asked,
+// as another member may not have them yet.
 func (b *bucket) list(ctx context.Context, format string) ([]*jetstream.ObjectInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, pieceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	store, err := b.js.ObjectStore(ctx, b.config.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
+	state, err := leader.Info(ctx, b.js.Conn(), b.stream(), b.info("")+">")
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := store.List(ctx)
-	if errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return nil, nil
+	var all []*jetstream.ObjectInfo
+	for subject := range state.State.Subjects {
+		text, err := leader.Last(ctx, b.js.Conn(), b.stream(), subject)
+		if err != nil {
+			return nil, err
+		}
+		if text == nil {
+			continue // it was removed just now
+		}
+		info := &jetstream.ObjectInfo{}
+		if json.Unmarshal(text.Data, info) == nil && !info.Deleted &&
+			positionIn(info.Name, format) != 0 && events.CheckSubjectToken(info.NUID) == nil {
+			info.ModTime = text.Time
+			all = append(all, info)
+		}
 	}
-	all = slices.DeleteFunc(all, func(info *jetstream.ObjectInfo) bool {
-		return positionIn(info.Name, format) == 0 || events.CheckSubjectToken(info.NUID) != nil
-	})
 	slices.SortFunc(all, func(a, b *jetstream.ObjectInfo) int { return strings.Compare(b.Name, a.Name) })
-	return all, err
+	return all, nil
 }
 
 // open returns a reader of an object. Whether it is what it says is for others
@@ -85,7 +101,7 @@ type object struct {
 
 // begin asks for the pieces that were not read.
 func (o *object) begin() error {
-	consumer, err := o.bucket.js.OrderedConsumer(o.ctx, "OBJ_"+o.bucket.config.Bucket, jetstream.OrderedConsumerConfig{
+	consumer, err := o.bucket.js.OrderedConsumer(o.ctx, o.bucket.stream(), jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{o.subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: o.last + 1,
 	})
 	if err == nil {

@@ -67,10 +67,13 @@ func (e *Env) Damage(pos, last events.Position) {
 }
 
 // Current reports whether the server's copy of the log is what the others have.
-func (e *Env) Current() bool {
+func (e *Env) Current() bool { return e.Holds(journal.StreamName) }
+
+// Holds reports whether the server's copy of a stream is what the others have.
+func (e *Env) Holds(stream string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, journal.StreamName)
+	return e.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, stream)
 }
 
 func (e *Env) eventually(what string, is func() bool) {
