@@ -24,7 +24,10 @@ func (s *scenario) serve() (stop func()) {
 	}()
 	deadline, tick := time.After(patience), time.NewTicker(10*time.Millisecond)
 	defer tick.Stop()
-	for s.url() == "" || s.url() == former {
+	for {
+		if url := s.url(); url != "" && url != former { // one look: it is written anew meanwhile
+			break
+		}
 		select {
 		case code := <-ended:
 			s.t.Fatalf("the server ended with %d: %s", code, stderr)
