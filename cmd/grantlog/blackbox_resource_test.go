@@ -78,7 +78,7 @@ func TestResourceVerifier(t *testing.T) {
 	wantVerdict(t, v, s.token(secret), nil) // of the same second: not to be refused
 
 	for name, token := range map[string]string{
-		"altered": before[:len(before)-2] + "AA", "cut": before[:len(before)-1], "no signature": before[:strings.LastIndex(before, ".")+1],
+		"altered": alteredToken(before), "cut": before[:len(before)-1], "no signature": before[:strings.LastIndex(before, ".")+1],
 		"garbage": "a.b.c", "empty": "", "no kid": unsigned(t, map[string]any{"alg": "none", "typ": "at+jwt"}, map[string]any{"iss": s.issuer()}, ""),
 	} {
 		if _, err := v.Verify(context.Background(), token); !errors.Is(err, resource.ErrInvalid) {
@@ -87,6 +87,17 @@ func TestResourceVerifier(t *testing.T) {
 	}
 	elsewhere := s.resourceServer(resource.WithAudience("https://other.example"))
 	wantVerdict(t, elsewhere, s.token(secret), resource.ErrInvalid)
+}
+
+// alteredToken is a token with another character in the middle of its
+// signature, where each bit of one counts: of its last two, eight bits do.
+func alteredToken(token string) string {
+	middle := (strings.LastIndexByte(token, '.') + len(token)) / 2
+	other := byte('A')
+	if token[middle] == other {
+		other = 'B'
+	}
+	return token[:middle] + string(other) + token[middle+1:]
 }
 
 // Contract section 7 for resource servers: without news from the issuer a
