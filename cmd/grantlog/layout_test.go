@@ -49,7 +49,7 @@ var layout = []struct {
 	{"handlers/enroll", []string{"events", "events/erasable", "handlers/command", "handlers/emit", "handlers/password", "handlers/personal", "projections"}, "how people become users: of requests and of the seed"},
 	{"handlers/login", []string{"events", "events/erasable", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/password", "handlers/personal", "projections"}, "one judge of passwords"},
 	{"handlers/body", []string{"handlers/oauth"}, "strict JSON bodies"},
-	{"handlers/manage", []string{"events", "projections", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/authn", "handlers/consistency", "handlers/credential"}, "what management endpoints have in common"},
+	{"handlers/manage", []string{"events", "projections", "handlers/command", "handlers/emit", "handlers/oauth", "handlers/asof", "handlers/authn", "handlers/consistency", "handlers/credential", "handlers/page"}, "what management endpoints have in common"},
 	{"handlers/authentications", []string{"endpoint", "events/erasable", "handlers/egress"}, "third-party tokens, erasable like personal data"},
 	{"handlers/audit", []string{"endpoint", "events/journal"}, "shows records of the log itself"},
 	{"handlers/transparency", []string{"endpoint", "events/journal", "events/tree", "projections/notary"}, "shows that the log's records are those it had"},

@@ -5,6 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
 )
@@ -30,37 +32,24 @@ func (e *Endpoint) get(c echo.Context) error {
 	return answer(c, http.StatusOK, app, "", at.Now)
 }
 
-// list answers in order of creation; an administrator's list of every
-// organization goes by organization first.
-func (e *Endpoint) list(c echo.Context) error {
-	r, err := e.reachOf(c)
-	if err != nil {
-		return err
-	}
-	at, err := e.AsOf.Query(c)
-	if err != nil {
-		return err
-	}
-	bound := []string{"applications", r.organization, at.AsOf}
-	request, err := e.Cursors.Parse(r.query, bound...)
-	if err != nil {
-		return err
-	}
-	var found []*projections.Application
-	at.View(func(s *projections.State) {
-		found = manage.List(s, r.organization, manage.ParsePlace(request.After), request.Limit+1, s.Applications.After)
-	})
-	answer := applicationsPage{Applications: []application{}}
-	found, next := manage.Cut(found, request.Limit, placeOf)
-	if next != nil {
-		answer.NextCursor = e.Cursors.Next(next, bound...)
-	}
-	for _, app := range found {
-		answer.Applications = append(answer.Applications, answerOf(app, at.Now))
-	}
-	return manage.JSON(c, http.StatusOK, answer)
+var everyApplication = manage.List[*projections.Application]{
+	Name: "applications",
+	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Application {
+		return s.Applications.After(organization, created, ordinal)
+	},
+	Place: func(one *projections.Application) manage.Place {
+		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
+	},
 }
 
-func placeOf(app *projections.Application) manage.Place {
-	return manage.Place{Organization: app.Organization, Created: app.Created, Ordinal: app.Ordinal}
+func (e *Endpoint) list(c echo.Context) error {
+	answer := applicationsPage{Applications: []application{}}
+	next, err := everyApplication.Page(c, manage.Reading{Authn: e.Authn, AsOf: e.AsOf, Cursors: e.Cursors}, func(_ *projections.State, at asof.Moment, app *projections.Application) {
+		answer.Applications = append(answer.Applications, answerOf(app, at.Now))
+	})
+	if err != nil {
+		return err
+	}
+	answer.NextCursor = next
+	return manage.JSON(c, http.StatusOK, answer)
 }

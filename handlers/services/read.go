@@ -6,9 +6,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/manage"
-	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -69,41 +70,24 @@ func (e *Endpoint) get(c echo.Context) error {
 	return answer(c, http.StatusOK, s)
 }
 
-// list answers in order of creation; an administrator's list of every
-// organization goes by organization first.
-func (e *Endpoint) list(c echo.Context) error {
-	organization, err := e.Authn.Reach(c)
-	if err != nil {
-		return err
-	}
-	query, err := page.Query(c.Request())
-	if err != nil {
-		return err
-	}
-	at, err := e.AsOf.Query(c)
-	if err != nil {
-		return err
-	}
-	bound := []string{"services", organization, at.AsOf}
-	request, err := e.Cursors.Parse(query, bound...)
-	if err != nil {
-		return err
-	}
-	var found []*projections.Service
-	at.View(func(s *projections.State) {
-		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Services.After)
-	})
-	answer := servicesPage{Services: []service{}}
-	found, next := manage.Cut(found, request.Limit, placeOf)
-	if next != nil {
-		answer.NextCursor = e.Cursors.Next(next, bound...)
-	}
-	for _, s := range found {
-		answer.Services = append(answer.Services, answerOf(s))
-	}
-	return manage.JSON(c, http.StatusOK, answer)
+var everyService = manage.List[*projections.Service]{
+	Name: "services",
+	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Service {
+		return s.Services.After(organization, created, ordinal)
+	},
+	Place: func(one *projections.Service) manage.Place {
+		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
+	},
 }
 
-func placeOf(s *projections.Service) manage.Place {
-	return manage.Place{Organization: s.Organization, Created: s.Created, Ordinal: s.Ordinal}
+func (e *Endpoint) list(c echo.Context) error {
+	answer := servicesPage{Services: []service{}}
+	next, err := everyService.Page(c, manage.Reading{Authn: e.Authn, AsOf: e.AsOf, Cursors: e.Cursors}, func(_ *projections.State, _ asof.Moment, s *projections.Service) {
+		answer.Services = append(answer.Services, answerOf(s))
+	})
+	if err != nil {
+		return err
+	}
+	answer.NextCursor = next
+	return manage.JSON(c, http.StatusOK, answer)
 }

@@ -123,47 +123,33 @@ func (e *Endpoint) get(c echo.Context) error {
 	return e.show(c, http.StatusOK, at.View, organization, c.Param("id"))
 }
 
-// list answers in order of creation; an administrator's list of every
-// organization goes by organization first.
+var everyUser = manage.List[*projections.User]{
+	Name: "users",
+	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.User {
+		return s.Users.After(organization, created, ordinal)
+	},
+	Place: func(one *projections.User) manage.Place {
+		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
+	},
+}
+
 func (e *Endpoint) list(c echo.Context) error {
-	organization, err := e.Authn.Reach(c)
-	if err != nil {
-		return err
-	}
-	at, err := e.AsOf.Query(c)
-	if err != nil {
-		return err
-	}
-	query, err := page.Query(c.Request())
-	if err != nil {
-		return err
-	}
-	bound := []string{"users", organization, at.AsOf}
-	request, err := e.Cursors.Parse(query, bound...)
-	if err != nil {
-		return err
-	}
 	var found []*projections.User
-	at.View(func(s *projections.State) {
-		found = manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Users.After)
+	next, err := everyUser.Page(c, manage.Reading{Authn: e.Authn, AsOf: e.AsOf, Cursors: e.Cursors}, func(_ *projections.State, _ asof.Moment, u *projections.User) {
+		found = append(found, u)
 	})
-	answer := usersPage{Users: []user{}}
-	found, next := manage.Cut(found, request.Limit, placeOf)
-	if next != nil {
-		answer.NextCursor = e.Cursors.Next(next, bound...)
+	if err != nil {
+		return err
 	}
 	emails, err := e.People.Emails(c.Request().Context(), found)
 	if err != nil {
 		return err
 	}
+	answer := usersPage{Users: []user{}, NextCursor: next}
 	for i, u := range found {
 		answer.Users = append(answer.Users, answerOf(u, emails[i]))
 	}
 	return manage.JSON(c, http.StatusOK, answer)
-}
-
-func placeOf(u *projections.User) manage.Place {
-	return manage.Place{Organization: u.Organization, Created: u.Created, Ordinal: u.Ordinal}
 }
 
 func metaOf(c echo.Context) emit.Meta {

@@ -7,10 +7,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/authn"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/manage"
-	"github.com/grantlog/grantlog/handlers/page"
 	"github.com/grantlog/grantlog/projections"
 )
 
@@ -108,42 +108,26 @@ func find(s *projections.State, organization, id string) (*projections.Webhook, 
 	return nil, command.ErrNotFound
 }
 
-// list answers in order of creation; an administrator's list of every
-// organization goes by organization first.
-func (e *Endpoint) list(c echo.Context) error {
-	organization, err := e.Authn.Reach(c)
-	if err != nil {
-		return err
-	}
-	query, err := page.Query(c.Request())
-	if err != nil {
-		return err
-	}
-	at, err := e.AsOf.Query(c)
-	if err != nil {
-		return err
-	}
-	bound := []string{"webhooks", organization, at.AsOf}
-	request, err := e.Cursors.Parse(query, bound...)
-	if err != nil {
-		return err
-	}
-	answer := webhooksPage{Webhooks: []webhook{}}
-	at.View(func(s *projections.State) {
-		found := manage.List(s, organization, manage.ParsePlace(request.After), request.Limit+1, s.Webhooks.After)
-		found, next := manage.Cut(found, request.Limit, placeOf)
-		if next != nil {
-			answer.NextCursor = e.Cursors.Next(next, bound...)
-		}
-		for _, w := range found {
-			answer.Webhooks = append(answer.Webhooks, answerOf(s, w))
-		}
-	})
-	return manage.JSON(c, http.StatusOK, answer)
+var everyWebhook = manage.List[*projections.Webhook]{
+	Name: "webhooks",
+	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Webhook {
+		return s.Webhooks.After(organization, created, ordinal)
+	},
+	Place: func(one *projections.Webhook) manage.Place {
+		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
+	},
 }
 
-func placeOf(w *projections.Webhook) manage.Place {
-	return manage.Place{Organization: w.Organization, Created: w.Created, Ordinal: w.Ordinal}
+func (e *Endpoint) list(c echo.Context) error {
+	answer := webhooksPage{Webhooks: []webhook{}}
+	next, err := everyWebhook.Page(c, manage.Reading{Authn: e.Authn, AsOf: e.AsOf, Cursors: e.Cursors}, func(s *projections.State, _ asof.Moment, w *projections.Webhook) {
+		answer.Webhooks = append(answer.Webhooks, answerOf(s, w))
+	})
+	if err != nil {
+		return err
+	}
+	answer.NextCursor = next
+	return manage.JSON(c, http.StatusOK, answer)
 }
 
 // Group is how many webhooks are in a state, and how far the last of them is
