@@ -22,9 +22,10 @@ var layout = []struct {
 	{"events", nil, "the vocabulary knows nobody"},
 	{"events/seal", []string{"events"}, "keys and ciphers, no storage"},
 	{"events/leader", nil, "one question to NATS"},
-	{"events/journal", []string{"events", "events/leader"}, "the only writer and reader of the stream"},
+	{"events/drift", nil, "what a stream of NATS must be"},
+	{"events/journal", []string{"events", "events/drift", "events/leader"}, "the only writer and reader of the stream"},
 	{"events/journal/journaltest", []string{"events", "events/journal"}, "a real server for tests"},
-	{"events/erasable", []string{"events", "events/leader"}, "what the log must be able to forget, kept beside it"},
+	{"events/erasable", []string{"events", "events/drift", "events/leader"}, "what the log must be able to forget, kept beside it"},
 	{"events/tree", []string{"events"}, "hashes of records, in files of its own"},
 	{"projections", []string{"events"}, "a pure fold needs the events alone"},
 	{"projections/follow", []string{"events", "events/journal", "events/leader", "events/seal", "events/tree", "projections"}, "feeds the fold from the log; snapshots are sealed"},
@@ -76,7 +77,7 @@ var endpointMay = []string{
 
 // external says which outside modules only some packages may import.
 var external = map[string][]string{
-	"github.com/nats-io/nats.go":        {"events/leader", "events/journal", "events/journal/journaltest", "events/erasable", "projections/follow", "projections/resource", "cmd/grantlog"},
+	"github.com/nats-io/nats.go":        {"events/drift", "events/leader", "events/journal", "events/journal/journaltest", "events/erasable", "projections/follow", "projections/resource", "cmd/grantlog"},
 	"github.com/nats-io/nats-server/v2": {"events/journal/journaltest", "cmd/grantlog"},
 	"github.com/prometheus":             {"handlers/metrics"},
 	"go.opentelemetry.io/otel":          {"handlers/tracing", "handlers/emit"},

@@ -29,6 +29,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/drift"
 	"github.com/grantlog/grantlog/events/leader"
 )
 
@@ -57,17 +58,6 @@ var (
 	// a Put or Erase may have happened all the same (HTTP: 503).
 	ErrUnavailable = errors.New("erasable: the bucket is not available")
 )
-
-// A DriftError says that the bucket exists with a setting under which entries
-// could be lost, changed or kept. Field is the JetStream name of the setting.
-type DriftError struct {
-	Field     string
-	Want, Got string
-}
-
-func (e *DriftError) Error() string {
-	return fmt.Sprintf("erasable: bucket %s has %s %s, want %s", Bucket, e.Field, e.Got, e.Want)
-}
 
 // Config says where the bucket is.
 type Config struct {
@@ -106,7 +96,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			return nil, ErrNotFound
 		}
 		if err == nil {
-			return &Store{cfg.Conn, js, stream}, assert(want, stream.CachedInfo().Config)
+			if err := drift.Check(want, stream.CachedInfo().Config); err != nil {
+				return nil, fmt.Errorf("erasable: %w", err)
+			}
+			return &Store{cfg.Conn, js, stream}, nil
 		}
 		if hopeless(err) {
 			return nil, fmt.Errorf("erasable: %w", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/grantlog/grantlog/events/drift"
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 )
@@ -193,8 +194,8 @@ func TestDrift(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = erasable.Open(t.Context(), erasable.Config{Conn: env.Conn})
-	var drift *erasable.DriftError
-	if !errors.As(err, &drift) || drift.Field != "discard_new_per_subject" {
+	var found *drift.Error
+	if !errors.As(err, &found) || found.Field != "discard_new_per_subject" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,7 +3,7 @@ package erasable
 import (
 	"context"
 	"errors"
-	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -25,6 +25,7 @@ func config(replicas int) jetstream.StreamConfig {
 		Discard:              jetstream.DiscardNew,
 		Storage:              jetstream.FileStorage,
 		Replicas:             replicas,
+		Duplicates:           2 * time.Minute, // as the server sets it for who asks for none
 		DenyPurge:            true,
 		Compression:          jetstream.NoCompression,
 	}
@@ -42,38 +43,4 @@ func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 		return js.Stream(ctx, StreamName)
 	}
 	return stream, err
-}
-
-func assert(want, got jetstream.StreamConfig) error {
-	for _, s := range []struct {
-		field     string
-		want, got any
-	}{
-		{"subjects", want.Subjects, got.Subjects},
-		{"retention", want.Retention, got.Retention},
-		{"storage", want.Storage, got.Storage},
-		{"num_replicas", want.Replicas, got.Replicas},
-		{"persist_mode", want.PersistMode, got.PersistMode},
-		{"no_ack", want.NoAck, got.NoAck},
-		{"discard", want.Discard, got.Discard},
-		{"max_msgs", want.MaxMsgs, got.MaxMsgs},
-		{"max_bytes", want.MaxBytes, got.MaxBytes},
-		{"max_age", want.MaxAge, got.MaxAge},
-		{"max_msgs_per_subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject},
-		{"discard_new_per_subject", want.DiscardNewPerSubject, got.DiscardNewPerSubject},
-		{"deny_delete", want.DenyDelete, got.DenyDelete},
-		{"sealed", want.Sealed, got.Sealed},
-		{"allow_rollup_hdrs", want.AllowRollup, got.AllowRollup},
-		{"allow_direct", want.AllowDirect, got.AllowDirect},
-		{"allow_msg_ttl", want.AllowMsgTTL, got.AllowMsgTTL},
-		{"mirror", false, got.Mirror != nil},
-		{"sources", false, len(got.Sources) > 0},
-		{"subject_transform", false, got.SubjectTransform != nil},
-		{"republish", false, got.RePublish != nil},
-	} {
-		if w, g := fmt.Sprint(s.want), fmt.Sprint(s.got); w != g {
-			return &DriftError{Field: s.field, Want: w, Got: g}
-		}
-	}
-	return nil
 }

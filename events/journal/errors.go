@@ -82,14 +82,3 @@ type DamageError struct {
 func (e *DamageError) Error() string {
 	return fmt.Sprintf("journal: damaged log at position %d: %s", e.Position, e.Reason)
 }
-
-// A DriftError says that the stream exists with a setting under which the log
-// could lose or alter events. Field is the JetStream name of the setting.
-type DriftError struct {
-	Field     string
-	Want, Got string
-}
-
-func (e *DriftError) Error() string {
-	return fmt.Sprintf("journal: stream %s has %s %s, want %s", StreamName, e.Field, e.Got, e.Want)
-}

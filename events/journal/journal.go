@@ -128,7 +128,7 @@ type Journal struct {
 }
 
 // Open creates the stream if it is missing and asserts that it is configured
-// as the log needs it: otherwise it returns a *DriftError. While the server
+// as the log needs it: otherwise it returns a *drift.Error. While the server
 // cannot answer yet, as in a cluster that is still starting, Open waits until
 // ctx ends. Several replicas may open at once.
 func Open(ctx context.Context, cfg Config) (*Journal, error) {

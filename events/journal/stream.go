@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/drift"
 )
 
 // streamConfig is the stream as the log needs it: nothing is ever removed,
@@ -36,51 +36,6 @@ func streamConfig(replicas int) jetstream.StreamConfig {
 	}
 }
 
-// assertStream compares every setting under which events could be lost,
-// altered, reordered, acknowledged early or read from a stale copy.
-func assertStream(want, got jetstream.StreamConfig) error {
-	slices.Sort(got.Subjects)
-	for _, s := range []struct {
-		field     string
-		want, got any
-	}{
-		{"subjects", want.Subjects, got.Subjects},
-		{"retention", want.Retention, got.Retention},
-		{"storage", want.Storage, got.Storage},
-		{"num_replicas", want.Replicas, got.Replicas},
-		{"persist_mode", want.PersistMode, got.PersistMode},
-		{"no_ack", want.NoAck, got.NoAck},
-		{"discard", want.Discard, got.Discard},
-		{"max_msgs", want.MaxMsgs, got.MaxMsgs},
-		{"max_bytes", want.MaxBytes, got.MaxBytes},
-		{"max_age", want.MaxAge, got.MaxAge},
-		{"max_msgs_per_subject", want.MaxMsgsPerSubject, got.MaxMsgsPerSubject},
-		{"discard_new_per_subject", want.DiscardNewPerSubject, got.DiscardNewPerSubject},
-		{"max_msg_size", want.MaxMsgSize, got.MaxMsgSize},
-		{"max_consumers", want.MaxConsumers, got.MaxConsumers},
-		{"duplicate_window", want.Duplicates, got.Duplicates},
-		{"deny_delete", want.DenyDelete, got.DenyDelete},
-		{"deny_purge", want.DenyPurge, got.DenyPurge},
-		{"sealed", want.Sealed, got.Sealed},
-		{"allow_rollup_hdrs", want.AllowRollup, got.AllowRollup},
-		{"allow_direct", want.AllowDirect, got.AllowDirect},
-		{"allow_msg_ttl", want.AllowMsgTTL, got.AllowMsgTTL},
-		{"subject_delete_marker_ttl", want.SubjectDeleteMarkerTTL, got.SubjectDeleteMarkerTTL},
-		{"allow_msg_counter", want.AllowMsgCounter, got.AllowMsgCounter},
-		{"allow_msg_schedules", want.AllowMsgSchedules, got.AllowMsgSchedules},
-		{"compression", want.Compression, got.Compression},
-		{"mirror", false, got.Mirror != nil},
-		{"sources", false, len(got.Sources) > 0},
-		{"subject_transform", false, got.SubjectTransform != nil},
-		{"republish", false, got.RePublish != nil},
-	} {
-		if w, g := fmt.Sprint(s.want), fmt.Sprint(s.got); w != g {
-			return &DriftError{Field: s.field, Want: w, Got: g}
-		}
-	}
-	return nil
-}
-
 // ensureStream creates or asserts the stream, and waits for a server that is
 // not ready. Replicas may race: the server lets one of them create.
 func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstream.Stream, error) {
@@ -88,7 +43,10 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jets
 	for pause := newPause(); ; {
 		stream, err := lookup(ctx, js, want)
 		if err == nil {
-			return stream, assertStream(want, stream.CachedInfo().Config)
+			if err := drift.Check(want, stream.CachedInfo().Config); err != nil {
+				return nil, fmt.Errorf("journal: %w", err)
+			}
+			return stream, nil
 		}
 		if errors.Is(err, ErrRestoring) || errors.Is(err, ErrArchiving) {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/drift"
 	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 )
@@ -59,14 +60,14 @@ func TestOpenRefusesDrift(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = journal.Open(t.Context(), config(env))
-			var drift *journal.DriftError
-			if !errors.As(err, &drift) {
+			var found *drift.Error
+			if !errors.As(err, &found) {
 				t.Fatalf("opened with %v", err)
 			}
-			if drift.Field != c.field {
-				t.Errorf("refused %s, want %s", drift.Field, c.field)
+			if found.Field != c.field {
+				t.Errorf("refused %s, want %s", found.Field, c.field)
 			}
-			t.Log(drift)
+			t.Log(found)
 		})
 	}
 }
@@ -77,8 +78,8 @@ func TestOpenRefusesTheWrongReplicas(t *testing.T) {
 	cfg := config(env)
 	cfg.Replicas = 3
 	_, err := journal.Open(t.Context(), cfg)
-	var drift *journal.DriftError
-	if !errors.As(err, &drift) || drift.Field != "num_replicas" || drift.Want != "3" || drift.Got != "1" {
+	var found *drift.Error
+	if !errors.As(err, &found) || found.Field != "num_replicas" || found.Want != "3" || found.Got != "1" {
 		t.Errorf("opened with %v", err)
 	}
 }
