@@ -95,11 +95,14 @@ const (
 	MaxTokenLifetime     = 24 * time.Hour
 )
 
+// Place is where an application stands among its organization's.
+func (a *Application) Place() Place { return Place{a.Organization, a.Created, a.Ordinal} }
+
 // Applications is what the log says of OAuth clients.
 type Applications struct {
 	byID     map[string]*Application
 	byClient map[string]*Application
-	listed   map[string][]*Application // organization → creation order
+	creations[*Application]
 }
 
 // Get finds an application by its id.
@@ -117,25 +120,11 @@ func (p *Applications) ByClientID(clientID string) (*Application, bool) {
 // Len counts the applications of all organizations.
 func (p *Applications) Len() int { return len(p.byID) }
 
-// After lists an organization's applications in order of creation, from the
-// first one created after (position, ordinal). The slice must not be changed
-// and is valid as long as the state is not applied to.
-func (p *Applications) After(organization string, created events.Position, ordinal int) []*Application {
-	all := p.listed[organization]
-	i, found := slices.BinarySearchFunc(all, created, func(a *Application, _ events.Position) int {
-		return cmp.Or(cmp.Compare(a.Created, created), cmp.Compare(a.Ordinal, ordinal))
-	})
-	if found {
-		i++
-	}
-	return all[i:]
-}
-
 func newApplications() *Applications {
 	return &Applications{
-		byID:     map[string]*Application{},
-		byClient: map[string]*Application{},
-		listed:   map[string][]*Application{},
+		byID:      map[string]*Application{},
+		byClient:  map[string]*Application{},
+		creations: creations[*Application]{},
 	}
 }
 
@@ -158,7 +147,7 @@ func (p *Applications) create(at at, d *events.ApplicationCreated) {
 		a.Secrets = []Secret{{Version: 1, Digest: *d.Secret, CreatedAt: at.time}}
 	}
 	p.put(a)
-	p.listed[a.Organization] = append(p.listed[a.Organization], a)
+	p.creations.add(a)
 }
 
 // edit replaces an application's value by a changed copy. It does nothing for
@@ -172,20 +161,7 @@ func (p *Applications) edit(at at, id string, change func(*Application)) {
 	change(&a)
 	a.UpdatedAt = at.time
 	p.put(&a)
-	list, i := p.find(old)
-	list[i] = &a
-}
-
-// find says where an application stands in its organization's listing.
-func (p *Applications) find(a *Application) (list []*Application, i int) {
-	list = p.listed[a.Organization]
-	i, _ = slices.BinarySearchFunc(list, a, compareCreation)
-	return list, i
-}
-
-// compareCreation orders applications as they were created.
-func compareCreation(a, b *Application) int {
-	return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.Ordinal, b.Ordinal))
+	p.creations.replace(&a)
 }
 
 func (p *Applications) update(at at, d *events.ApplicationUpdated) {
@@ -239,8 +215,7 @@ func (p *Applications) remove(at at, d *events.ApplicationDeleted) {
 	}
 	delete(p.byID, a.ID)
 	delete(p.byClient, a.ClientID)
-	list, i := p.find(a)
-	p.listed[a.Organization] = slices.Delete(list, i, i+1)
+	p.creations.remove(a)
 }
 
 func (p *Applications) put(a *Application) {

@@ -47,16 +47,19 @@ type Authentication struct {
 // Active reports whether the tokens are used and refreshed.
 func (a *Authentication) Active() bool { return a.Failed == "" }
 
+// Place is where an authentication stands among its organization's.
+func (a *Authentication) Place() Place { return Place{a.Organization, a.Created, a.Ordinal} }
+
 // Connections is what the log says of third parties.
 type Connections struct {
 	providers map[string]*Provider // organization/name
 	byID      map[string]*Authentication
-	listed    map[string][]*Authentication
+	creations[*Authentication]
 }
 
 func newConnections() *Connections {
 	return &Connections{
-		providers: map[string]*Provider{}, byID: map[string]*Authentication{}, listed: map[string][]*Authentication{},
+		providers: map[string]*Provider{}, byID: map[string]*Authentication{}, creations: creations[*Authentication]{},
 	}
 }
 
@@ -96,7 +99,7 @@ func (p *Connections) Get(id string) (*Authentication, bool) {
 
 // Of lists an organization's authentications, oldest first. The slice must not
 // be changed and is valid as long as the state is not applied to.
-func (p *Connections) Of(organization string) []*Authentication { return p.listed[organization] }
+func (p *Connections) Of(organization string) []*Authentication { return p.creations[organization] }
 
 // Due lists up to limit authentications whose access token expires at or
 // before a time (Unix seconds) and whose refresh nobody holds at now.
@@ -134,7 +137,7 @@ func (p *Connections) add(at at, d *events.AuthenticationAdded) {
 		CreatedAt: at.time, Created: at.position, Ordinal: at.ordinal, Revision: at.revision(),
 	}
 	p.byID[a.ID] = a
-	p.listed[a.Organization] = append(p.listed[a.Organization], a)
+	p.creations.add(a)
 }
 
 // edit replaces a value by a changed copy.
@@ -147,13 +150,7 @@ func (p *Connections) edit(at at, id string, change func(*Authentication)) {
 	change(&a)
 	a.Revision = at.revision()
 	p.byID[id] = &a
-	list := p.listed[a.Organization]
-	i, _ := slices.BinarySearchFunc(list, old, compareAuthenticationCreation)
-	list[i] = &a
-}
-
-func compareAuthenticationCreation(a, b *Authentication) int {
-	return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.Ordinal, b.Ordinal))
+	p.creations.replace(&a)
 }
 
 func (p *Connections) lease(at at, d *events.AuthenticationLeased) {
@@ -178,7 +175,7 @@ func (p *Connections) remove(at at, d *events.AuthenticationRemoved) {
 		return
 	}
 	delete(p.byID, a.ID)
-	p.listed[a.Organization] = slices.DeleteFunc(slices.Clone(p.listed[a.Organization]), func(x *Authentication) bool { return x.ID == a.ID })
+	p.creations.remove(a)
 }
 
 // restoreProvider takes a value out of a snapshot.
@@ -193,6 +190,6 @@ func (p *Connections) restoreProvider(v *Provider) bool {
 func (p *Connections) restore(a *Authentication) bool {
 	_, taken := p.byID[a.ID]
 	p.byID[a.ID] = a
-	p.listed[a.Organization] = append(p.listed[a.Organization], a)
+	p.creations.add(a)
 	return !taken
 }

@@ -3,7 +3,6 @@ package projections
 import (
 	"cmp"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
@@ -121,34 +120,19 @@ func (d *decoder) head(body []byte) error {
 
 // order puts what is listed by its creation in that order, which no two share.
 func (d *decoder) order() error {
-	for _, list := range d.state.Applications.listed {
-		slices.SortFunc(list, compareCreation)
-		if tied(list, compareCreation) {
-			return malformed("two applications created at one place")
-		}
-	}
-	for _, list := range d.state.Services.listed {
-		slices.SortFunc(list, compareServiceCreation)
-		if tied(list, compareServiceCreation) {
-			return malformed("two services created at one place")
-		}
-	}
-	for _, list := range d.state.Connections.listed {
-		slices.SortFunc(list, compareAuthenticationCreation)
-		if tied(list, compareAuthenticationCreation) {
-			return malformed("two authentications added at one place")
-		}
-	}
-	for _, list := range d.state.Webhooks.listed {
-		slices.SortFunc(list, compareWebhookCreation)
-		if tied(list, compareWebhookCreation) {
-			return malformed("two webhooks created at one place")
-		}
-	}
-	for _, list := range d.state.Users.listed {
-		slices.SortFunc(list, compareUserCreation)
-		if tied(list, compareUserCreation) {
-			return malformed("two users created at one place")
+	s := d.state
+	for _, list := range []struct {
+		kind  string
+		order func() bool
+	}{
+		{"applications", s.Applications.order},
+		{"services", s.Services.order},
+		{"users", s.Users.order},
+		{"authentications", s.Connections.order},
+		{"webhooks", s.Webhooks.order},
+	} {
+		if !list.order() {
+			return malformed("two %s created at one place", list.kind)
 		}
 	}
 	if tied(d.state.Keys.Published(), compareKeyCreation) {
@@ -188,7 +172,7 @@ func (p *Applications) restore(a *Application) bool {
 	_, taken := p.byID[a.ID]
 	_, owned := p.byClient[a.ClientID]
 	p.put(a)
-	p.listed[a.Organization] = append(p.listed[a.Organization], a)
+	p.creations.add(a)
 	return !taken && !owned
 }
 

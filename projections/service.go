@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -60,11 +59,14 @@ func (s *Service) credential(clientID string) int {
 	return slices.IndexFunc(s.Credentials, func(c Credential) bool { return c.ClientID == clientID })
 }
 
+// Place is where a service stands among its organization's.
+func (s *Service) Place() Place { return Place{s.Organization, s.Created, s.Ordinal} }
+
 // Services is what the log says of services and their credentials.
 type Services struct {
 	byID     map[string]*Service // deleted ones too: a uuid is never used again
 	byClient map[string]*Service // client_id of a credential → its service
-	listed   map[string][]*Service
+	creations[*Service]
 }
 
 // Get finds a service by its uuid.
@@ -85,22 +87,6 @@ func (p *Services) ByClientID(clientID string) (*Service, bool) {
 	return s, ok
 }
 
-// After lists an organization's services in order of creation, from the first
-// one created after (position, ordinal). The slice must not be changed and is
-// valid as long as the state is not applied to.
-func (p *Services) After(organization string, created events.Position, ordinal int) []*Service {
-	all := p.listed[organization]
-	i, found := slices.BinarySearchFunc(all, &Service{Created: created, Ordinal: ordinal}, compareServiceCreation)
-	if found {
-		i++
-	}
-	return all[i:]
-}
-
-func compareServiceCreation(a, b *Service) int {
-	return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.Ordinal, b.Ordinal))
-}
-
 // backs reports whether a token of a credential counts.
 func (p *Services) backs(t *Token) bool {
 	s, ok := p.Get(t.Service)
@@ -112,5 +98,5 @@ func (p *Services) backs(t *Token) bool {
 }
 
 func newServices() *Services {
-	return &Services{byID: map[string]*Service{}, byClient: map[string]*Service{}, listed: map[string][]*Service{}}
+	return &Services{byID: map[string]*Service{}, byClient: map[string]*Service{}, creations: creations[*Service]{}}
 }

@@ -18,7 +18,7 @@ func (p *Services) create(at at, d *events.ServiceCreated) {
 		Created: at.position, Ordinal: at.ordinal, Revision: at.revision(), Changed: at.position,
 	}
 	p.byID[s.ID] = s
-	p.listed[s.Organization] = append(p.listed[s.Organization], s)
+	p.creations.add(s)
 }
 
 // edit replaces a service's value by a changed copy. It does nothing for one
@@ -31,8 +31,7 @@ func (p *Services) edit(at at, id string, change func(*Service)) {
 	s := *old
 	change(&s)
 	p.put(&s)
-	list, i := p.find(old)
-	list[i] = &s
+	p.creations.replace(&s)
 }
 
 // put makes a value the one that its uuid and its credentials lead to.
@@ -41,13 +40,6 @@ func (p *Services) put(s *Service) {
 	for i := range s.Credentials {
 		p.byClient[s.Credentials[i].ClientID] = s
 	}
-}
-
-// find says where a service stands in its organization's listing.
-func (p *Services) find(s *Service) (list []*Service, i int) {
-	list = p.listed[s.Organization]
-	i, _ = slices.BinarySearchFunc(list, s, compareServiceCreation)
-	return list, i
 }
 
 func (s *Service) changed(at at) { s.Changed, s.UpdatedAt = at.position, at.time }
@@ -102,8 +94,7 @@ func (p *Services) remove(at at, d *events.ServiceDeleted) {
 	for _, c := range s.Credentials {
 		delete(p.byClient, c.ClientID)
 	}
-	list, i := p.find(s)
-	p.listed[s.Organization] = slices.Delete(list, i, i+1)
+	p.creations.remove(s)
 	p.byID[s.ID] = &Service{ID: s.ID, Organization: s.Organization, Created: s.Created, Ordinal: s.Ordinal, Deleted: true}
 }
 
@@ -115,7 +106,7 @@ func (p *Services) restore(s *Service) bool {
 	}
 	p.put(s)
 	if !s.Deleted {
-		p.listed[s.Organization] = append(p.listed[s.Organization], s)
+		p.creations.add(s)
 	}
 	return !taken
 }

@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -45,13 +44,16 @@ type Erasure struct {
 	Deleted      bool   `json:"deleted,omitempty"`
 }
 
+// Place is where a user stands among its organization's.
+func (u *User) Place() Place { return Place{u.Organization, u.Created, u.Ordinal} }
+
 // Users is what the log says of people. That no two of an organization have
 // one email address is not to be seen here, where addresses are sealed: it is
 // decided before the append, and Revision holds the decision to it.
 type Users struct {
-	byID      map[string]*User
-	byHandle  map[string]*User
-	listed    map[string][]*User // organization → creation order
+	byID     map[string]*User
+	byHandle map[string]*User
+	creations[*User]
 	revisions map[string]events.Position
 	erasures  map[string]*Erasure // handle →
 }
@@ -75,18 +77,6 @@ func (p *Users) Revision(organization string) events.Position { return p.revisio
 // Len counts the users of all organizations.
 func (p *Users) Len() int { return len(p.byID) }
 
-// After lists an organization's users in order of creation, from the first one
-// created after (position, ordinal). The slice must not be changed and is valid
-// as long as the state is not applied to.
-func (p *Users) After(organization string, created events.Position, ordinal int) []*User {
-	all := p.listed[organization]
-	i, found := slices.BinarySearchFunc(all, &User{Created: created, Ordinal: ordinal}, compareUserCreation)
-	if found {
-		i++
-	}
-	return all[i:]
-}
-
 // Erasures lists what is still to be destroyed, in the order in which it must
 // be: a user's key last, for without it no address is found.
 func (p *Users) Erasures() []*Erasure {
@@ -107,10 +97,6 @@ func (p *Users) Erasure(handle string) (*Erasure, bool) {
 	return e, ok
 }
 
-func compareUserCreation(a, b *User) int {
-	return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.Ordinal, b.Ordinal))
-}
-
 // backs reports whether a token that was issued to a user counts.
 func (p *Users) backs(t *Token) bool {
 	u, ok := p.byID[t.User]
@@ -127,7 +113,7 @@ func (p *Users) decided(user string, version int) bool {
 
 func newUsers() *Users {
 	return &Users{
-		byID: map[string]*User{}, byHandle: map[string]*User{}, listed: map[string][]*User{},
+		byID: map[string]*User{}, byHandle: map[string]*User{}, creations: creations[*User]{},
 		revisions: map[string]events.Position{}, erasures: map[string]*Erasure{},
 	}
 }
@@ -151,7 +137,7 @@ func (p *Users) create(at at, d *events.UserCreated) {
 		Created: at.position, Ordinal: at.ordinal, Revision: at.position, Version: 1,
 	}
 	p.byID[u.ID], p.byHandle[u.Handle] = u, u
-	p.listed[u.Organization] = append(p.listed[u.Organization], u)
+	p.creations.add(u)
 }
 
 // named reports whether a handle stands for an address already.
@@ -172,15 +158,7 @@ func (p *Users) edit(at at, id string, change func(*User)) {
 	change(&u)
 	u.Revision, u.UpdatedAt = at.position, at.time
 	p.byID[id], p.byHandle[u.Handle] = &u, &u
-	list, i := p.find(old)
-	list[i] = &u
-}
-
-// find says where a user stands in its organization's listing.
-func (p *Users) find(u *User) (list []*User, i int) {
-	list = p.listed[u.Organization]
-	i, _ = slices.BinarySearchFunc(list, u, compareUserCreation)
-	return list, i
+	p.creations.replace(&u)
 }
 
 func (p *Users) update(at at, d *events.UserUpdated) {
@@ -236,8 +214,7 @@ func (p *Users) remove(at at, d *events.UserDeleted) {
 	}
 	delete(p.byID, u.ID)
 	p.end(u, true)
-	list, i := p.find(u)
-	p.listed[u.Organization] = slices.Delete(list, i, i+1)
+	p.creations.remove(u)
 }
 
 func (p *Users) erased(at at, d *events.UserErased) {

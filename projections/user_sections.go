@@ -10,17 +10,13 @@ import (
 // frozen returns a copy that later changes of the users do not show in: of
 // their values, which never change, the lists alone.
 func (p *Users) frozen() Users {
-	f := Users{listed: maps.Clone(p.listed), revisions: maps.Clone(p.revisions), erasures: maps.Clone(p.erasures)}
-	for organization, list := range f.listed {
-		f.listed[organization] = slices.Clone(list)
-	}
-	return f
+	return Users{creations: p.creations.frozen(), revisions: maps.Clone(p.revisions), erasures: maps.Clone(p.erasures)}
 }
 
 // users writes the sections of users and of what is beside them.
 func (e *sectionWriter) users(p *Users) {
-	for _, organization := range slices.Sorted(maps.Keys(p.listed)) {
-		for _, u := range p.listed[organization] {
+	for _, organization := range slices.Sorted(maps.Keys(p.creations)) {
+		for _, u := range p.creations[organization] {
 			e.json(sectionUser, u)
 		}
 	}
@@ -35,7 +31,7 @@ func (e *sectionWriter) users(p *Users) {
 func (p *Users) restore(u *User) bool {
 	taken := p.byID[u.ID] != nil || p.named(u.Handle)
 	p.byID[u.ID], p.byHandle[u.Handle] = u, u
-	p.listed[u.Organization] = append(p.listed[u.Organization], u)
+	p.creations.add(u)
 	return !taken
 }
 

@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -69,16 +68,19 @@ func (w *Webhook) Free() time.Time {
 	return w.RetryAt
 }
 
+// Place is where a webhook stands among its organization's.
+func (w *Webhook) Place() Place { return Place{w.Organization, w.Created, w.Ordinal} }
+
 // Webhooks is what the log says of receivers, and where the last ending of each
 // organization stands.
 type Webhooks struct {
-	byID   map[string]*Webhook
-	listed map[string][]*Webhook // organization → creation order
-	ended  map[string]events.Position
+	byID map[string]*Webhook
+	creations[*Webhook]
+	ended map[string]events.Position
 }
 
 func newWebhooks() *Webhooks {
-	return &Webhooks{byID: map[string]*Webhook{}, listed: map[string][]*Webhook{}, ended: map[string]events.Position{}}
+	return &Webhooks{byID: map[string]*Webhook{}, creations: creations[*Webhook]{}, ended: map[string]events.Position{}}
 }
 
 // Get finds a webhook.
@@ -96,18 +98,6 @@ func (p *Webhooks) All(yield func(*Webhook) bool) {
 	}
 }
 
-// After lists an organization's webhooks in order of creation, from the first
-// one created after (position, ordinal). The slice must not be changed and is
-// valid as long as the state is not applied to.
-func (p *Webhooks) After(organization string, created events.Position, ordinal int) []*Webhook {
-	all := p.listed[organization]
-	i, found := slices.BinarySearchFunc(all, &Webhook{Created: created, Ordinal: ordinal}, compareWebhookCreation)
-	if found {
-		i++
-	}
-	return all[i:]
-}
-
 // Lag is how many records the newest ending of the webhook's organization is
 // ahead of what was acknowledged; 0: there is nothing to push.
 func (p *Webhooks) Lag(w *Webhook) events.Position {
@@ -115,10 +105,6 @@ func (p *Webhooks) Lag(w *Webhook) events.Position {
 		return last - reached
 	}
 	return 0
-}
-
-func compareWebhookCreation(a, b *Webhook) int {
-	return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.Ordinal, b.Ordinal))
 }
 
 // revocations begins the subjects that carry endings, and nothing else does.
@@ -143,7 +129,7 @@ func (p *Webhooks) create(at at, d *events.WebhookCreated) {
 
 func (p *Webhooks) put(w *Webhook) {
 	p.byID[w.ID] = w
-	p.listed[w.Organization] = append(p.listed[w.Organization], w)
+	p.creations.add(w)
 }
 
 // edit replaces a value by a changed copy.
@@ -156,9 +142,7 @@ func (p *Webhooks) edit(at at, id string, change func(*Webhook)) {
 	change(&w)
 	w.Revision = at.revision()
 	p.byID[id] = &w
-	list := p.listed[w.Organization]
-	i, _ := slices.BinarySearchFunc(list, old, compareWebhookCreation)
-	list[i] = &w
+	p.creations.replace(&w)
 }
 
 func (p *Webhooks) lease(at at, d *events.WebhookLeased) {
@@ -222,7 +206,7 @@ func (p *Webhooks) remove(at at, d *events.WebhookDeleted) {
 		return
 	}
 	delete(p.byID, w.ID)
-	p.listed[w.Organization] = slices.DeleteFunc(slices.Clone(p.listed[w.Organization]), func(x *Webhook) bool { return x.ID == w.ID })
+	p.creations.remove(w)
 }
 
 // frozen returns a copy that later changes do not show in.

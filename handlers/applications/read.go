@@ -5,7 +5,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/manage"
 	"github.com/grantlog/grantlog/projections"
@@ -34,12 +33,7 @@ func (e *Endpoint) get(c echo.Context) error {
 
 var everyApplication = manage.List[*projections.Application]{
 	Name: "applications",
-	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Application {
-		return s.Applications.After(organization, created, ordinal)
-	},
-	Place: func(one *projections.Application) manage.Place {
-		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
-	},
+	Of:   func(s *projections.State) manage.Entries[*projections.Application] { return s.Applications },
 }
 
 func (e *Endpoint) list(c echo.Context) error {

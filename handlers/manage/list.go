@@ -14,11 +14,14 @@ import (
 
 // A List is one that is read by pages: of an organization or, for an
 // administrator who names none, of all of them, organization by organization.
-type List[T any] struct {
+type List[T projections.Placed] struct {
 	Name string // in cursors
-	// After returns the entries of one organization behind a place.
-	After func(s *projections.State, organization string, created events.Position, ordinal int) []T
-	Place func(T) Place
+	Of   func(*projections.State) Entries[T]
+}
+
+// Entries lists those of one organization behind a place, in order of creation.
+type Entries[T projections.Placed] interface {
+	After(organization string, created events.Position, ordinal int) []T
 }
 
 // Reading is what lists are read with.
@@ -53,7 +56,7 @@ func (l List[T]) Page(c echo.Context, with Reading, show func(s *projections.Sta
 		found := l.find(s, organization, ParsePlace(request.After), request.Limit+1)
 		if len(found) > request.Limit {
 			found = found[:request.Limit]
-			next = with.Cursors.Next(l.Place(found[request.Limit-1]).Bytes(), bound...)
+			next = with.Cursors.Next(PlaceBytes(found[request.Limit-1].Place()), bound...)
 		}
 		for _, entry := range found {
 			show(s, at, entry)
@@ -64,20 +67,21 @@ func (l List[T]) Page(c echo.Context, with Reading, show func(s *projections.Sta
 
 // find returns up to n entries behind a place, within an organization or
 // authn.Everywhere.
-func (l List[T]) find(s *projections.State, organization string, from Place, n int) (found []T) {
+func (l List[T]) find(s *projections.State, organization string, from projections.Place, n int) (found []T) {
 	organizations := []string{organization}
 	if organization == authn.Everywhere {
 		organizations = s.Organizations.IDs()
 	}
+	entries := l.Of(s)
 	for _, id := range organizations {
 		var more []T
 		switch {
 		case id < from.Organization:
 			continue
 		case id == from.Organization:
-			more = l.After(s, id, from.Created, from.Ordinal)
+			more = entries.After(id, from.Created, from.Ordinal)
 		default:
-			more = l.After(s, id, 0, 0)
+			more = entries.After(id, 0, 0)
 		}
 		found = append(found, more[:min(len(more), n-len(found))]...)
 		if len(found) == n {
@@ -87,33 +91,20 @@ func (l List[T]) find(s *projections.State, organization string, from Place, n i
 	return found
 }
 
-// Place is a place in a list that is in order of creation, organization by
-// organization.
-type Place struct {
-	Organization string
-	Created      events.Position
-	Ordinal      int
-}
-
-// Before reports whether a place of the same organization stands behind p.
-func (p Place) Before(other Place) bool {
-	return p.Created < other.Created || p.Created == other.Created && p.Ordinal < other.Ordinal
-}
-
-// Bytes is the inside of a cursor, and ParsePlace reads it. The cursor was
-// authenticated: its inside is one that Bytes made.
-func (p Place) Bytes() []byte {
+// PlaceBytes is the inside of a cursor, and ParsePlace reads it. The cursor was
+// authenticated: its inside is one that PlaceBytes made.
+func PlaceBytes(p projections.Place) []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(p.Created))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.Ordinal))
 	return append(b, p.Organization...)
 }
 
-// ParsePlace reads what Bytes wrote; nil is the place before all others.
-func ParsePlace(b []byte) Place {
+// ParsePlace reads what PlaceBytes wrote; nil is the place before all others.
+func ParsePlace(b []byte) projections.Place {
 	if len(b) < 12 {
-		return Place{}
+		return projections.Place{}
 	}
-	return Place{
+	return projections.Place{
 		Organization: string(b[12:]),
 		Created:      events.Position(binary.BigEndian.Uint64(b)),
 		Ordinal:      int(binary.BigEndian.Uint32(b[8:])),

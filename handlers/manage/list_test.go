@@ -16,14 +16,12 @@ import (
 // in the order of organizations and then of creation.
 func TestPagesJoinUp(t *testing.T) {
 	services := List[*projections.Service]{
-		After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Service {
-			return s.Services.After(organization, created, ordinal)
-		},
+		Of: func(s *projections.State) Entries[*projections.Service] { return s.Services },
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		organizations := []string{"a", "b-1", "c"}
 		s := projections.New()
-		var all []Place
+		var all []projections.Place
 		position := events.Position(0)
 		apply := func(organization string, ordinal int, data events.Data) {
 			if err := s.Apply(projections.Record{Position: position}, ordinal, &events.Event{Organization: organization, Data: data}); err != nil {
@@ -38,21 +36,21 @@ func TestPagesJoinUp(t *testing.T) {
 			organization := rapid.SampledFrom(organizations).Draw(t, "organization")
 			for ordinal := range rapid.IntRange(1, 3).Draw(t, "events") {
 				apply(organization, ordinal, &events.ServiceCreated{ID: events.NewUUID()})
-				all = append(all, Place{Organization: organization, Created: position, Ordinal: ordinal})
+				all = append(all, projections.Place{Organization: organization, Created: position, Ordinal: ordinal})
 			}
 		}
-		slices.SortFunc(all, func(a, b Place) int {
+		slices.SortFunc(all, func(a, b projections.Place) int {
 			return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Created, b.Created), cmp.Compare(a.Ordinal, b.Ordinal))
 		})
 		within := rapid.SampledFrom(append(organizations, authn.Everywhere)).Draw(t, "within")
-		want := slices.DeleteFunc(all, func(p Place) bool { return within != authn.Everywhere && p.Organization != within })
+		want := slices.DeleteFunc(all, func(p projections.Place) bool { return within != authn.Everywhere && p.Organization != within })
 
 		size := rapid.IntRange(1, 7).Draw(t, "size")
-		var got []Place
-		for from := (Place{}); ; {
-			found := services.find(s, within, ParsePlace(from.Bytes()), size)
+		var got []projections.Place
+		for from := (projections.Place{}); ; {
+			found := services.find(s, within, ParsePlace(PlaceBytes(from)), size)
 			for _, one := range found {
-				got = append(got, Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal})
+				got = append(got, one.Place())
 			}
 			if len(found) < size {
 				break
@@ -65,22 +63,13 @@ func TestPagesJoinUp(t *testing.T) {
 	})
 }
 
-func TestPlacesInOneOrganization(t *testing.T) {
-	place := func(created events.Position, ordinal int) Place {
-		return Place{Created: created, Ordinal: ordinal}
-	}
-	for _, c := range []struct {
-		a, b Place
-		want bool
-	}{
-		{place(0, 0), place(1, 0), true}, {place(1, 0), place(1, 1), true}, {place(1, 5), place(2, 0), true},
-		{place(1, 0), place(1, 0), false}, {place(2, 0), place(1, 9), false}, {place(1, 1), place(1, 0), false},
-	} {
-		if got := c.a.Before(c.b); got != c.want {
-			t.Errorf("%v before %v: %t", c.a, c.b, got)
+func TestPlacesInCursors(t *testing.T) {
+	for _, p := range []projections.Place{{}, {Created: 1}, {Organization: "acme", Created: 1 << 60, Ordinal: 255}} {
+		if got := ParsePlace(PlaceBytes(p)); got != p {
+			t.Errorf("%v became %v", p, got)
 		}
 	}
-	if got := ParsePlace(nil); got != (Place{}) {
+	if got := ParsePlace(nil); got != (projections.Place{}) {
 		t.Errorf("the place before all: %v", got)
 	}
 }

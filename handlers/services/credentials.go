@@ -53,12 +53,12 @@ func (e *Endpoint) listCredentials(c echo.Context) error {
 	answer := clientsPage{Credentials: []client{}}
 	last := manage.ParsePlace(request.After)
 	for _, one := range s.Credentials {
-		place := manage.Place{Created: one.Created, Ordinal: one.Ordinal}
-		if !last.Before(place) {
+		place := projections.Place{Created: one.Created, Ordinal: one.Ordinal}
+		if last.Compare(place) >= 0 {
 			continue
 		}
 		if len(answer.Credentials) == request.Limit {
-			answer.NextCursor = e.Cursors.Next(last.Bytes(), bound...)
+			answer.NextCursor = e.Cursors.Next(manage.PlaceBytes(last), bound...)
 			break
 		}
 		last = place

@@ -6,7 +6,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/handlers/asof"
 	"github.com/grantlog/grantlog/handlers/consistency"
 	"github.com/grantlog/grantlog/handlers/manage"
@@ -72,12 +71,7 @@ func (e *Endpoint) get(c echo.Context) error {
 
 var everyService = manage.List[*projections.Service]{
 	Name: "services",
-	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Service {
-		return s.Services.After(organization, created, ordinal)
-	},
-	Place: func(one *projections.Service) manage.Place {
-		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
-	},
+	Of:   func(s *projections.State) manage.Entries[*projections.Service] { return s.Services },
 }
 
 func (e *Endpoint) list(c echo.Context) error {

@@ -125,12 +125,7 @@ func (e *Endpoint) get(c echo.Context) error {
 
 var everyUser = manage.List[*projections.User]{
 	Name: "users",
-	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.User {
-		return s.Users.After(organization, created, ordinal)
-	},
-	Place: func(one *projections.User) manage.Place {
-		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
-	},
+	Of:   func(s *projections.State) manage.Entries[*projections.User] { return s.Users },
 }
 
 func (e *Endpoint) list(c echo.Context) error {

@@ -110,12 +110,7 @@ func find(s *projections.State, organization, id string) (*projections.Webhook, 
 
 var everyWebhook = manage.List[*projections.Webhook]{
 	Name: "webhooks",
-	After: func(s *projections.State, organization string, created events.Position, ordinal int) []*projections.Webhook {
-		return s.Webhooks.After(organization, created, ordinal)
-	},
-	Place: func(one *projections.Webhook) manage.Place {
-		return manage.Place{Organization: one.Organization, Created: one.Created, Ordinal: one.Ordinal}
-	},
+	Of:   func(s *projections.State) manage.Entries[*projections.Webhook] { return s.Webhooks },
 }
 
 func (e *Endpoint) list(c echo.Context) error {
