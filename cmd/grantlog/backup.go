@@ -96,12 +96,7 @@ func (c *backupCmd) download(ctx context.Context, out io.Writer) (m backup.Manif
 		return m, err
 	}
 	query := url.Values{"contents": {string(c.Contents)}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.url+backups.Path+"?"+query.Encode(), nil)
-	if err != nil {
-		return m, err
-	}
-	req.Header.Set("Authorization", "Bearer "+server.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := server.ask(ctx, http.MethodGet, backups.Path+"?"+query.Encode())
 	if err != nil {
 		return m, err
 	}

@@ -167,12 +167,7 @@ func (c *exportCmd) download(ctx context.Context, out io.Writer, form string, qu
 	if c.Organization != "" {
 		query.Set("organization", c.Organization)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.url+"/oauth/events?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+server.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := server.ask(ctx, http.MethodGet, "/oauth/events?"+query.Encode())
 	if err != nil {
 		return err
 	}

@@ -147,12 +147,7 @@ var errNotThere = errors.New("the server does not show it")
 
 // get reads an answer into body, unless that is nil.
 func (s *asked) get(ctx context.Context, path string, query url.Values, body any) (http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.ask(ctx, http.MethodGet, path+"?"+query.Encode())
 	if err != nil {
 		return nil, err
 	}

@@ -33,12 +33,7 @@ func (s *asked) exported(to events.Position, prefixes ...string) replay.History 
 func (s *asked) export(ctx context.Context, to events.Position, filter url.Values, fn func(*auditEntry) error) error {
 	query := url.Values{"format": {"ndjson"}, "before": {fmt.Sprint(to + 1)}}
 	maps.Copy(query, filter)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/oauth/events?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.ask(ctx, http.MethodGet, "/oauth/events?"+query.Encode())
 	if err != nil {
 		return err
 	}

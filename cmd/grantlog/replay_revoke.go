@@ -132,12 +132,7 @@ func (s *asked) endAll(ctx context.Context, tokens []*replay.Token) (ended int, 
 }
 
 func (s *asked) endOne(ctx context.Context, t *replay.Token) (done bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.url+"/oauth/tokens/"+t.ID.String(), nil)
-	if err != nil {
-		return false, err
-	}
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.ask(ctx, http.MethodDelete, "/oauth/tokens/"+t.ID.String())
 	if err != nil {
 		return false, err
 	}

@@ -164,7 +164,11 @@ const (
 func (s *servedLog) open(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
 	began, renewed := time.Now(), false
 	for {
-		resp, err := s.ask(ctx, path, query)
+		var header []string
+		if s.shown != "" {
+			header = []string{"Consistency-Token", s.shown}
+		}
+		resp, err := s.ask(ctx, http.MethodGet, tree.Prefix+path+"?"+query.Encode(), header...)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errServer, err)
 		}
@@ -185,16 +189,4 @@ func (s *servedLog) open(ctx context.Context, path string, query url.Values) (io
 			return nil, fmt.Errorf("%w: %w", errServer, err)
 		}
 	}
-}
-
-func (s *servedLog) ask(ctx context.Context, path string, query url.Values) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+tree.Prefix+path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	if s.shown != "" {
-		req.Header.Set("Consistency-Token", s.shown)
-	}
-	return http.DefaultClient.Do(req)
 }
