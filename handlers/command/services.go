@@ -33,6 +33,11 @@ type ServiceSettings struct {
 	Private *bool
 }
 
+// TakesTokens reports whether a service that is made so is called with tokens.
+func (c ServiceSettings) TakesTokens() bool {
+	return c.AuthType == nil || *c.AuthType == events.AuthOAuth
+}
+
 // FindService returns an organization's service.
 func FindService(s *projections.State, organization, uuid string) (*projections.Service, error) {
 	service, ok := s.Services.Get(uuid)
@@ -71,6 +76,16 @@ func CreateService(s *projections.State, target Target, chosen ServiceSettings) 
 		return Decision{}, err
 	}
 	return edit(target.Organization, 0, d)
+}
+
+// CreateServiceWithCredential adds a service as CreateService does, with its
+// first OAuth client where it is called with tokens.
+func CreateServiceWithCredential(s *projections.State, target Target, chosen ServiceSettings, clientID string, secret events.SecretDigest) (Decision, error) {
+	dec, err := CreateService(s, target, chosen)
+	if err == nil && chosen.TakesTokens() {
+		dec.Events = append(dec.Events, &events.ServiceCredentialAdded{ID: target.ID, ClientID: clientID, Secret: &secret})
+	}
+	return dec, err
 }
 
 // UpdateService changes chosen settings, and turns authentication on if that is

@@ -57,6 +57,27 @@ func TestCreateService(t *testing.T) {
 	refused(t, d, err, command.KindNotFound)
 }
 
+func TestCreateServiceWithCredential(t *testing.T) {
+	s := given(t, acme())
+	secret := events.SecretDigest{1}
+	first := &events.ServiceCredentialAdded{ID: quotes, ClientID: "svc_1", Secret: &secret}
+	d, err := command.CreateServiceWithCredential(s, quotesTarget, chosenService(), "svc_1", secret)
+	then(t, d, err, 0, service(quotes, "oauth").data, first)
+	unsaid := chosenService()
+	unsaid.AuthType = nil
+	d, err = command.CreateServiceWithCredential(s, quotesTarget, unsaid, "svc_1", secret)
+	then(t, d, err, 0, service(quotes, "oauth").data, first)
+
+	open := chosenService()
+	open.AuthType = ptr("none")
+	d, err = command.CreateServiceWithCredential(s, quotesTarget, open, "svc_1", secret)
+	then(t, d, err, 0, service(quotes, "none").data)
+
+	open.AuthType = ptr("basic")
+	d, err = command.CreateServiceWithCredential(s, quotesTarget, open, "svc_1", secret)
+	refused(t, d, err, command.KindInvalid)
+}
+
 func TestCreateServiceUnderAUsedUUID(t *testing.T) {
 	globex := in("globex", &events.OrganizationCreated{ID: "globex", Name: "Globex"})
 	for name, history := range map[string][]happened{

@@ -26,6 +26,14 @@ type service struct {
 	UpdatedAt      time.Time `json:"updatedAt"`
 }
 
+// created is how a service is seen by who made it, with the credential that it
+// was made with.
+type created struct {
+	service
+	ClientID     string `json:"clientId,omitempty"`
+	ClientSecret string `json:"clientSecret,omitempty"` // once
+}
+
 type servicesPage struct {
 	Services   []service `json:"services"`
 	NextCursor string    `json:"nextCursor,omitempty"`

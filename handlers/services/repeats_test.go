@@ -44,10 +44,10 @@ func TestServicesComeAgain(t *testing.T) {
 	delete(body, "uuid")
 	const chosen = "00000000-0000-4000-8000-000000000001"
 	for key, body := range map[string]map[string]any{"made": body, "chosen": settings(chosen)} {
-		status, service := again(t, replicas, token, "/oauth/services", key, body)
-		uuid, _ := service["uuid"].(string)
+		status, made := again(t, replicas, token, "/oauth/services", key, body)
+		uuid, _ := made["uuid"].(string)
 		if status != http.StatusCreated || key == "chosen" && uuid != chosen {
-			t.Fatal(status, service)
+			t.Fatal(status, made)
 		}
 		credentials := "/oauth/services/" + uuid + "/credentials"
 		status, first := again(t, replicas, token, credentials, key+"1", struct{}{})
@@ -59,22 +59,29 @@ func TestServicesComeAgain(t *testing.T) {
 		}
 		replicas[0].View(func(s *projections.State) {
 			service, _ := s.Services.Get(uuid)
-			c, ok := service.Credential(first["clientId"].(string))
-			if len(service.Credentials) != 2 || !ok || c.Digest != hash(first["clientSecret"].(string)) {
-				t.Errorf("%+v", service)
+			for _, answer := range []map[string]any{made, first} {
+				c, ok := service.Credential(answer["clientId"].(string))
+				if len(service.Credentials) != 3 || !ok || c.Digest != hash(answer["clientSecret"].(string)) {
+					t.Errorf("%+v", service)
+				}
 			}
 		})
 		// Changed: as it was made. Gone: not again.
 		if status, answer := replicas[0].do(token, http.MethodPut, "/oauth/services/"+uuid, map[string]any{"name": "renamed"}); status != http.StatusOK {
 			t.Fatal(status, answer)
 		}
-		if _, answer := again(t, replicas, token, "/oauth/services", key, body); !maps.Equal(answer, service) {
-			t.Errorf("%v, first %v", answer, service)
+		if _, answer := again(t, replicas, token, "/oauth/services", key, body); !maps.Equal(answer, made) {
+			t.Errorf("%v, first %v", answer, made)
 		}
-		if status, _ := replicas[0].do(token, http.MethodDelete, credentials+"/"+first["clientId"].(string), nil); status != http.StatusNoContent {
-			t.Fatal(status)
+		for _, answer := range []map[string]any{made, first} {
+			if status, _ := replicas[0].do(token, http.MethodDelete, credentials+"/"+answer["clientId"].(string), nil); status != http.StatusNoContent {
+				t.Fatal(status)
+			}
 		}
 		if status, answer := again(t, replicas, token, credentials, key+"1", struct{}{}); status != http.StatusGone {
+			t.Error(status, answer)
+		}
+		if status, answer := again(t, replicas, token, "/oauth/services", key, body); status != http.StatusGone {
 			t.Error(status, answer)
 		}
 		if status, _ := replicas[0].do(token, http.MethodDelete, "/oauth/services/"+uuid, nil); status != http.StatusNoContent {

@@ -36,8 +36,9 @@ func (s settings) chosen() command.ServiceSettings {
 	}
 }
 
-// create answers with the service only if the log shows it as the caller's: of
-// two organizations that chose one uuid at once, one has it.
+// create answers with the service, and its first credential, only if the log
+// shows them as the caller's: of two organizations that chose one uuid at once,
+// one has it.
 func (e *Endpoint) create(c echo.Context) error {
 	organization, err := e.Authn.Reach(c)
 	if err != nil {
@@ -60,23 +61,34 @@ func (e *Endpoint) create(c echo.Context) error {
 		return t
 	}
 	err = made.Record(c, func(s *projections.State, _ time.Time) (command.Decision, error) {
-		return command.CreateService(s, target(), in.chosen())
+		return command.CreateServiceWithCredential(s, target(), in.chosen(), made.ServiceClientID(), e.Hash(made.Secret()))
 	})
 	if err != nil {
 		return err
 	}
-	service, err := e.made(c, made, target())
+	clientID, secret := "", ""
+	if in.chosen().TakesTokens() {
+		clientID, secret = made.ServiceClientID(), made.Secret()
+	}
+	service, err := e.made(c, made, target(), clientID)
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, "/oauth/services/"+service.ID)
-	return answer(c, http.StatusCreated, service)
+	c.Response().Header().Set("ETag", consistency.ETag(c, service.Changed))
+	return manage.JSON(c, http.StatusCreated, created{answerOf(service), clientID, secret})
 }
 
 // made returns a service as the answer to its creation shows it: for a repeated
-// request, as the first answer did.
-func (e *Endpoint) made(c echo.Context, m *manage.Creation, t command.Target) (*projections.Service, error) {
+// request, as the first answer did. The credential that it was made with, if
+// any, must be there still.
+func (e *Endpoint) made(c echo.Context, m *manage.Creation, t command.Target, clientID string) (*projections.Service, error) {
 	s, err := e.shown(t.Organization, t.ID)
+	if err == nil && clientID != "" {
+		if _, ok := s.Credential(clientID); !ok {
+			err = command.ErrNotFound
+		}
+	}
 	switch {
 	case err != nil && m.Repeated:
 		return nil, m.Gone(c)
