@@ -140,7 +140,7 @@ func New(cfg Config) (*Server, error) {
 	// caller asks. (A group with middleware of its own would answer 404 for a
 	// wrong method.)
 	s.echo.Use(exempt(s.echo.Routes(), consistency.Middleware(s)))
-	s.echo.Use((&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: thirdPartyTokens(s.thirdParties)}).Unrouted)
+	s.echo.Use(s.thirdParties.Singular, (&gateway.Endpoint{Guard: s.guard, Proxy: s.proxy, Tokens: thirdPartyTokens(s.thirdParties)}).Unrouted)
 	mount(root, s.endpoints()...)
 	answerHead(s.echo)
 	return s, nil

@@ -199,6 +199,16 @@ func TestAuthentications(t *testing.T) {
 	if len(p.revoked) != 1 || p.revoked[0] != "canary-refresh-1" {
 		t.Errorf("revoked at the provider: %v", p.revoked)
 	}
+
+	// The seed's sample of DELETE has the path of one.
+	made = as[stored](s.json(http.MethodPost, authenticationsPath, realLogin, bearer(token)).want(http.StatusCreated))
+	sample := strings.TrimSuffix(authenticationsPath, "s") + "/" + made.ID
+	s.json(http.MethodDelete, sample, nil).want(http.StatusUnauthorized)
+	s.json(http.MethodDelete, sample, nil, bearer(s.tenant("reader"))).want(http.StatusForbidden)
+	s.get(sample, bearer(token), undescribed).want(http.StatusNotFound)
+	s.json(http.MethodDelete, sample+"/x", nil, bearer(token), undescribed).want(http.StatusNotFound)
+	s.json(http.MethodDelete, sample+"?access_token="+token, nil).exactly(http.StatusOK, "")
+	s.get(authenticationsPath+"/"+made.ID, bearer(token)).want(http.StatusNotFound)
 }
 
 // Section 5: what the seed leaves open.

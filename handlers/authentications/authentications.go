@@ -64,6 +64,28 @@ func (e *Endpoint) Mount(g *echo.Group) {
 	e.mountProviders(g)
 }
 
+// singular is what the API's own sample of DELETE has in place of path.
+const singular = "/api/v1/authentication/"
+
+// Singular is a middleware that answers the API's sample of DELETE as it is
+// printed. A route would take the path from the gateway for all methods.
+func (e *Endpoint) Singular(next echo.HandlerFunc) echo.HandlerFunc {
+	remove := e.require(scopeWrite)(e.delete)
+	return func(c echo.Context) error {
+		r := c.Request()
+		if c.Path() != "" || r.Method != http.MethodDelete {
+			return next(c)
+		}
+		id, ok := strings.CutPrefix(r.URL.Path, singular)
+		if !ok || id == "" || strings.Contains(id, "/") {
+			return next(c)
+		}
+		c.SetParamNames("id")
+		c.SetParamValues(id)
+		return remove(c)
+	}
+}
+
 // require is authn's Require that takes the token from ?access_token= as well
 // (RFC 6750 section 2.3): the API of these paths is like that, and no other.
 func (e *Endpoint) require(scopes ...string) echo.MiddlewareFunc {
