@@ -303,6 +303,19 @@ func TestSeededUsers(t *testing.T) {
 	s.login(agentEmail, "battery staple horse").ok()
 }
 
+// A seed file brings the password that somebody has already.
+func TestSeededPasswordMayBeShort(t *testing.T) {
+	t.Parallel()
+	const short = "horse"
+	s := prepare(t, "--seed", writeFile(t, "seed.yaml", strings.Replace(usersSeed, "passwordEnv: AGENT_PASSWORD", "password: "+short, 1)))
+	s.env = []string{"USERS_SECRET=" + usersSecret}
+	s.start()
+	s.login(agentEmail, short).ok()
+	token := s.token(manager)
+	agent := s.users(token, "")[0]
+	s.json(http.MethodPut, agent.path(), settings{"password": short}, bearer(token)).want(http.StatusBadRequest)
+}
+
 // Section 8: the past of a user is shown as long as its key exists, and then no
 // more than the log tells.
 func TestUsersOfThePast(t *testing.T) {

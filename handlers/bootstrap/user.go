@@ -25,7 +25,7 @@ func (r *seeding) user(ctx context.Context, organization string, u User) error {
 	found, err := r.Office.Find(ctx, organization, u.Email)
 	if found == nil && err == nil {
 		_, _, err = r.Office.Create(ctx, r.meta, enroll.Person{
-			Organization: organization, Email: u.Email, Password: u.Password, Role: u.Role, SiteID: u.SiteID,
+			Organization: organization, Email: u.Email, Password: u.Password, Known: true, Role: u.Role, SiteID: u.SiteID,
 		})
 		if err == nil {
 			r.changes++

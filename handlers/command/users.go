@@ -44,6 +44,15 @@ func CheckPassword(password string) error {
 	return nil
 }
 
+// CheckKnownPassword accepts what somebody logs in with already: it may be
+// shorter than one that is chosen now.
+func CheckKnownPassword(password string) error {
+	if len(password) == 0 || len(password) > maxPassword {
+		return Invalid("password must have 1 to %d bytes", maxPassword)
+	}
+	return nil
+}
+
 // CheckProfile accepts what of a profile is not sealed.
 func CheckProfile(p events.UserProfile) error {
 	if checkText("", p.Role, maxRole) != nil {

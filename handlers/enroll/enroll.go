@@ -52,6 +52,7 @@ type Person struct {
 	Organization string
 	Email        string
 	Password     string // empty: no login by password
+	Known        bool   // the password is not chosen now: it may be short
 	Role         string
 	SiteID       int64
 }
@@ -100,8 +101,12 @@ func check(p Person, profile events.UserProfile) error {
 	if err := command.CheckEmail(p.Email); err != nil {
 		return err
 	}
+	accept := command.CheckPassword
+	if p.Known {
+		accept = command.CheckKnownPassword
+	}
 	if p.Password != "" {
-		if err := command.CheckPassword(p.Password); err != nil {
+		if err := accept(p.Password); err != nil {
 			return err
 		}
 	}
