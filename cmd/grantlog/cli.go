@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/grantlog/grantlog/events/journal"
 )
 
 // Exit codes.
@@ -68,7 +70,7 @@ func run(ctx context.Context, args []string, p process) int {
 		fmt.Fprintln(p.Stderr, "grantlog:", oneLine(err))
 		return exitUsage
 	default:
-		fmt.Fprintln(p.Stderr, "grantlog:", oneLine(err))
+		fmt.Fprintln(p.Stderr, "grantlog:", oneLine(err)+keyHint(err))
 		return exitFailed
 	}
 }
@@ -78,6 +80,9 @@ func dispatch(ctx context.Context, args []string, p process) error {
 	parser, err := newParser(&grammar, p)
 	if err != nil {
 		return err
+	}
+	if len(args) == 0 {
+		return &usageError{errors.New(`want a command; "grantlog help" lists them`)}
 	}
 	kctx, err := parser.Parse(args)
 	if errors.Is(err, errHelpShown) {
@@ -150,6 +155,16 @@ type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
+
+// keyHint says what else is wrong when a log's first record looks damaged: with
+// another master key than the log's, none of them can be authenticated.
+func keyHint(err error) string {
+	var damage *journal.DamageError
+	if errors.As(err, &damage) && damage.Position == 1 {
+		return "; or the master key is not the one that this log was written with"
+	}
+	return ""
+}
 
 // oneLine keeps a message of several lines, or with control characters, from
 // spilling over the line that it is printed on.

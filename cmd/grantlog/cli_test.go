@@ -49,7 +49,7 @@ func TestUsageErrorsAreOneLine(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{nil, nil, `grantlog: expected one of "serve"`},
+		{nil, nil, `grantlog: want a command; "grantlog help" lists them`},
 		{[]string{"sevre"}, nil, `grantlog: unexpected argument sevre`},
 		{[]string{"help", "sevre"}, nil, `grantlog: unexpected argument sevre`},
 		{[]string{"serve", "--lisen"}, nil, `grantlog: unknown flag --lisen, did you mean "--listen"?`},

@@ -87,6 +87,12 @@ func TestVerify(t *testing.T) {
 		if code := run(t.Context(), []string{"verify", "--data", dir, "--log-level", "error"}, p); code != exitFailed || !strings.Contains(stderr.String(), "good up to position 0") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
+		for _, command := range []string{"verify", "replay", "tail"} {
+			stderr.Reset()
+			if code := run(t.Context(), []string{command, "--data", dir}, p); code != exitFailed || !strings.Contains(stderr.String(), "the master key is not the one") {
+				t.Errorf("%s: exit code %d: %s", command, code, stderr)
+			}
+		}
 	})
 	t.Run("altered", func(t *testing.T) {
 		alter(t, dir, `"name":"Acme"`, `"name":"Acne"`)
