@@ -92,8 +92,12 @@ func (d *dataDir) announce(url string) error {
 	return err
 }
 
-// close gives the directory back.
-func (d *dataDir) close() error { return d.lock.Close() }
+// close gives the directory back. The lock is that of all copies of the file,
+// and one that begins just now to be another program has a copy yet: it is
+// given up in so many words.
+func (d *dataDir) close() error {
+	return errors.Join(syscall.Flock(int(d.lock.Fd()), syscall.LOCK_UN), d.lock.Close())
+}
 
 // makeDir makes a directory and its parents, for this user only, so that they
 // outlive a power failure.

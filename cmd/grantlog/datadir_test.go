@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -36,6 +37,12 @@ func TestDataDirIsPrivateAndHeldAlone(t *testing.T) {
 	}
 	refused(me + ": ask that one at http://127.0.0.1:8080, or stop it first")
 
+	// A process that was forked and runs no program yet holds what was open.
+	forked, err := syscall.Dup(int(d.lock.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(forked)
 	if err := d.close(); err != nil {
 		t.Fatal(err)
 	}
