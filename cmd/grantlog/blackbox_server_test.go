@@ -218,8 +218,12 @@ func (s *server) within(atMost time.Duration, what string, holds func() bool) {
 // server finds its port free when it is started again.
 var ports atomic.Uint32
 
+// freeAddress tries a port while no process is forked, which would have it too
+// until it runs its program.
 func freeAddress(t testing.TB) string {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for range 5000 {
 		port := 20000 + (uint32(os.Getpid())*61+ports.Add(1))%12000
 		addr := fmt.Sprintf("127.0.0.1:%d", port)
