@@ -2,18 +2,17 @@ package main_test
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/grantlog/grantlog/events/journal/journaltest"
 )
 
 // patience bounds every wait of the tests. It is no claim about speed: a wait
@@ -198,6 +197,13 @@ func (s *server) eventually(what string, holds func() bool) {
 	s.within(patience, what, holds)
 }
 
+// says waits until the server has printed something, which arrives here a
+// moment after it was printed.
+func (s *server) says(text string) {
+	s.t.Helper()
+	s.eventually("the server says "+text, func() bool { return strings.Contains(s.out.String(), text) })
+}
+
 // within is eventually for what takes its time by design.
 func (s *server) within(atMost time.Duration, what string, holds func() bool) {
 	s.t.Helper()
@@ -214,26 +220,9 @@ func (s *server) within(atMost time.Duration, what string, holds func() bool) {
 	}
 }
 
-// ports are below the range that systems take client ports from, so that a
-// server finds its port free when it is started again.
-var ports atomic.Uint32
-
-// freeAddress tries a port while no process is forked, which would have it too
-// until it runs its program.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	for range 5000 {
-		port := 20000 + (uint32(os.Getpid())*61+ports.Add(1))%12000
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
+	return journaltest.Address(t)
 }
 
 // cleanEnv is the environment without settings of whoever runs the tests.

@@ -55,9 +55,7 @@ func TestServiceEndings(t *testing.T) {
 	s.post(quotes, "{}", bearer(again)).ok()
 	// The seed file does not bring the deleted one back.
 	s.get(development.path(), bearer(acme)).want(http.StatusNotFound)
-	if !strings.Contains(s.out.String(), "a seeded service was deleted and stays so") {
-		t.Error("the log file does not say so")
-	}
+	s.says("a seeded service was deleted and stays so")
 }
 
 // Section 1: what the seed file says of services is applied once, and again

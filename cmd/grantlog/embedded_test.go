@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal/journaltest"
 )
 
 // patience bounds waits that end as soon as their condition holds.
@@ -191,7 +192,7 @@ func TestListenerRefusesOtherCredentials(t *testing.T) {
 
 // A connection survives its server being replaced on the same files.
 func TestConnectionFollowsARelaunch(t *testing.T) {
-	e := startNATS(t, t.TempDir(), "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	e := startNATS(t, t.TempDir(), address(journaltest.Address(t)), slog.New(slog.DiscardHandler))
 	nc := connect(t, e)
 	js, _ := makeStream(t, nc)
 	if _, err := js.Publish(t.Context(), events.BeaconsSubject(), []byte("before")); err != nil {

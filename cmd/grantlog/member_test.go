@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/events/seal"
 )
 
@@ -142,7 +143,7 @@ func startMemberNATS(t *testing.T, listen address, log *slog.Logger) (*embeddedN
 func TestMemberOpensOnePort(t *testing.T) {
 	// A server without a client listener leaves this behind; see route.
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).StartRouting"))
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", journaltest.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package journaltest
 
 import (
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -21,26 +20,15 @@ func NewCluster(t testing.TB, opts ...Option) []*Env {
 	t.Helper()
 	var names []string
 	var routes []*url.URL
-	var ports []int
-	var listeners []net.Listener
 	for i := range Nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("journaltest: %v", err)
-		}
 		names = append(names, "node-"+string(rune('1'+i)))
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		listeners = append(listeners, l)
-	}
-	for _, l := range listeners { // all were taken before any is given back
-		l.Close()
+		routes = append(routes, &url.URL{Scheme: "nats", Host: Address(t)})
 	}
 	var nodes []*Env
 	for i := range Nodes {
 		member := func(o *server.Options) {
 			o.ServerName, o.Routes = names[i], routes
-			o.Cluster = server.ClusterOpts{Name: "journaltest", Host: "127.0.0.1", Port: ports[i], NoAdvertise: true}
+			o.Cluster = server.ClusterOpts{Name: "journaltest", Host: "127.0.0.1", Port: portOf(routes[i].Host), NoAdvertise: true}
 		}
 		nodes = append(nodes, New(t, append([]Option{Listen(), member}, opts...)...))
 	}

@@ -75,6 +75,9 @@ func New(t testing.TB, opts ...Option) *Env {
 	for _, o := range opts {
 		o(&e.opts)
 	}
+	if e.opts.Port == server.RANDOM_PORT {
+		e.opts.Port = portOf(Address(t)) // the same after a Restart
+	}
 	if e.opts.StoreDir == "" {
 		e.opts.StoreDir = t.TempDir()
 	}
@@ -99,6 +102,7 @@ func (e *Env) Connect() *nats.Conn {
 	e.t.Helper()
 	nc, err := nats.Connect("",
 		nats.InProcessServer(e),
+		nats.Timeout(patience),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(5*time.Millisecond),
 		nats.ReconnectJitter(0, 0),
