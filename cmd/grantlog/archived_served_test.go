@@ -16,10 +16,16 @@ import (
 	"time"
 )
 
-// asked is what a server answers its administrator.
+// asked is what a server answers its administrator, once its tree is not on its
+// way any more.
 func (s *scenario) asked(authorize func(*http.Request), path string) (status int, header http.Header, body string) {
 	s.t.Helper()
-	return s.request(http.MethodGet, path, nil, authorize)
+	for deadline := time.Now().Add(patience); ; {
+		status, header, body = s.request(http.MethodGet, path, nil, authorize)
+		if status != http.StatusServiceUnavailable || !strings.Contains(path, "/oauth/log/") || time.Now().After(deadline) {
+			return status, header, body
+		}
+	}
 }
 
 // A server of a log whose beginning was archived answers for every moment from
@@ -93,11 +99,7 @@ func (s *scenario) proofsOfArchivedRecords(admin func(*http.Request), whole *sce
 	for _, path := range []string{"/oauth/log/proof?position=3&size=14", "/oauth/log/proof?position=9&size=14", "/oauth/log/proof?from=5&to=14", "/oauth/log/tile/0/000.p/14"} {
 		got, want := map[string]any{}, map[string]any{}
 		ask := func(s *scenario, authorize func(*http.Request), into map[string]any) (status int, body string) {
-			for deadline := time.Now().Add(patience); ; {
-				if status, _, body = s.asked(authorize, path); status != http.StatusServiceUnavailable || time.Now().After(deadline) {
-					break // else the tree is on its way
-				}
-			}
+			status, _, body = s.asked(authorize, path)
 			if strings.HasPrefix(body, "{") {
 				must(s.t, json.Unmarshal([]byte(body), &into))
 			}

@@ -43,11 +43,11 @@ func (s *scenario) proofOf(checkpoint string) (answer map[string]any, event stri
 		}
 	}
 	path := fmt.Sprintf("/oauth/log/proof?position=%d&event=%s&size=%d", chosen.Position, chosen.ID, kept.Size)
-	status, _, body := s.request(http.MethodGet, path, nil, admin)
+	status, _, body := s.asked(admin, path)
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
 		s.t.Fatalf("%s: %d %s", path, status, body)
 	}
-	if status, _, _ := s.request(http.MethodGet, strings.Replace(path, "event=e", "event=x", 1), nil, admin); status != http.StatusNotFound {
+	if status, _, _ := s.asked(admin, strings.Replace(path, "event=e", "event=x", 1)); status != http.StatusNotFound {
 		s.t.Errorf("an event that is not in the record: %d", status)
 	}
 	return answer, chosen.ID
