@@ -66,12 +66,12 @@ func TestConsistencyTokenOfTheFuture(t *testing.T) {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	s := start(t)
+	before := s.position() // what the server does by itself is done: nothing is on its way
 	s.get("/healthz").exactly(http.StatusOK, `{"status":"ok"}`)
 	got := as[map[string]any](s.get("/readyz").ok().has("Cache-Control", "no-store"))
 	if got["status"] != "ready" || got["lag"] != 0.0 || got["logReplicas"] != 1.0 || got["freshness"] == nil || got["leader"] != true || got["beaconAge"] != nil {
 		t.Errorf("%v", got)
 	}
-	before := s.position()
 	app := s.create(s.admin())
 	if after := s.position(); after != before+2 {
 		t.Errorf("a token and an application took the position from %d to %d", before, after)

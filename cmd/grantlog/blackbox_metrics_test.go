@@ -57,6 +57,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
 	s := start(t, "--metrics-listen", address)
+	s.position() // what the server does by itself is done: nothing is on its way
 	admin := s.admin()
 	app := s.create(admin)
 	token := s.token(app)
