@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ func TestExternalServerProcess(t *testing.T) {
 
 	end()
 	launch()
-	s.eventually("the log is back", func() bool { status, err := s.probe("/readyz"); return err == nil && status == 200 && reachable(addr) })
+	s.eventually("the log is back", func() bool { return s.requestToken(app).status == http.StatusOK })
 	s.live(app, token)
 	if _, err := os.Stat(filepath.Join(s.data, "jetstream")); err == nil {
 		t.Error("an embedded store was made beside the external log")

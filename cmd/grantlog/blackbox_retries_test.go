@@ -92,7 +92,12 @@ func TestRetriesSurviveAKilledReplica(t *testing.T) {
 	first := post(a, "/oauth/applications", `"answered"`, body).want(http.StatusCreated)
 	app := as[application](first)
 	rotated := post(a, app.path("regenerate-secret"), "rotate", settings{}).ok()
-	live := b.token(as[application](rotated))
+	var issued answer
+	b.eventually("the other one knows the new secret", func() bool {
+		issued = b.form("/oauth/token", []string{"grant_type", "client_credentials"}, basic(as[application](rotated)), after(rotated))
+		return issued.status != http.StatusServiceUnavailable
+	})
+	live := as[tokenResponse](issued.ok()).AccessToken
 	a.kill()
 	sameAnswer(rotated, post(b, app.path("regenerate-secret"), "rotate", settings{}))
 	post(b, "/oauth/applications", `"answered"`, body).want(http.StatusGone) // its secret was replaced

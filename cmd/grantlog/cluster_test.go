@@ -31,9 +31,10 @@ func TestCluster(t *testing.T) {
 	a.launch()
 	c.ready()
 	for _, s := range c.members {
-		if got := as[map[string]any](s.get("/readyz").ok()); got["logReplicas"] != 3.0 || got["leader"] != true || got["beaconAge"] == nil {
-			t.Errorf("ready: %v", got)
-		}
+		s.eventually("a member knows a leader and its own beacon", func() bool {
+			got := as[map[string]any](s.get("/readyz"))
+			return got["status"] == "ready" && got["logReplicas"] == 3.0 && got["leader"] == true && got["beaconAge"] != nil
+		})
 		if s.hasFile("master.key") {
 			t.Error("a member made a master key of its own")
 		}

@@ -25,7 +25,6 @@ func replicas(t testing.TB, args ...string) *cluster {
 // they do not yet.
 func prepareReplicas(t testing.TB, args ...string) *cluster {
 	t.Helper()
-	t.Helper()
 	addr := freeAddress(t)
 	host, port, _ := net.SplitHostPort(addr)
 	number, err := strconv.Atoi(port)
@@ -57,17 +56,17 @@ func prepareReplicas(t testing.TB, args ...string) *cluster {
 func (c *cluster) pusher(id string) (last *server) {
 	c.t.Helper()
 	said := regexp.MustCompile(`time=(\S+) .*"this replica pushes to a webhook" webhook=` + id)
-	latest := ""
-	for _, s := range c.members {
-		for _, m := range said.FindAllStringSubmatch(s.out.String(), -1) {
-			if m[1] > latest {
-				latest, last = m[1], s
+	c.members[0].eventually("a member says that it pushes", func() bool {
+		latest := ""
+		for _, s := range c.members {
+			for _, m := range said.FindAllStringSubmatch(s.out.String(), -1) {
+				if m[1] > latest {
+					latest, last = m[1], s
+				}
 			}
 		}
-	}
-	if last == nil {
-		c.t.Fatal("no member pushes")
-	}
+		return last != nil
+	})
 	return last
 }
 
@@ -89,6 +88,7 @@ func TestWebhookOutlivesItsReplica(t *testing.T) {
 	}
 	made := a.subscribe(a.token(admin), rx)
 	app := a.create(a.token(admin), settings{"scopes": []string{"a"}})
+	c.settled() // all of them know the application
 	for _, s := range c.members {
 		s.revokeOne(app)
 		s.revokeOne(app)
