@@ -162,7 +162,7 @@ func TestBadServices(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin := s.admin()
-	v := s.createService(admin)
+	v := s.createService(admin, settings{"uuid": "12345678-1234-1234-1234-123456789abc"}) // with letters, that have a case
 	position := s.position()
 	good := func(more settings) settings {
 		body := settings{"profile": "p", "environment": "e", "name": "n", "upstream": "https://u.example"}

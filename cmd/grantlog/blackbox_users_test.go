@@ -212,7 +212,9 @@ func TestUserRefusals(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"none", "*", ">", "..", "%2e%2e", "$JS", u.ID + "x", strings.ToUpper(u.ID)} {
-		s.get("/oauth/users/"+id, bearer(token), undescribed).want(http.StatusNotFound)
+		if id != u.ID { // digits alone have one case
+			s.get("/oauth/users/"+id, bearer(token), undescribed).want(http.StatusNotFound)
+		}
 	}
 	s.json(http.MethodPut, u.path(), settings{"role": "X"}, bearer(token), header("If-Match", `"1"`)).want(http.StatusPreconditionFailed)
 	s.json(http.MethodPut, u.path(), settings{"disabled": true}, bearer(token), header("If-Match", `"1"`)).want(http.StatusPreconditionFailed)
