@@ -39,9 +39,9 @@ func (c *archiveCmd) Run(ctx context.Context, p process) error {
 	}
 	switch {
 	case c.Finish:
-		return readerError(c.finish(ctx, p))
+		return c.roomError(readerError(c.finish(ctx, p)))
 	case c.Renew:
-		return readerError(c.renew(ctx, p))
+		return c.roomError(readerError(c.renew(ctx, p)))
 	}
 	out, err := createFresh(c.Out, p, true)
 	if err != nil {
@@ -54,9 +54,18 @@ func (c *archiveCmd) Run(ctx context.Context, p process) error {
 	}
 	done, err := c.archive(ctx, w, out)
 	if err = errors.Join(err, w.close()); err != nil {
-		return readerError(err)
+		return c.roomError(readerError(err))
 	}
 	return done.print(p.Stdout)
+}
+
+// roomError says of an error of an embedded log that its disk is full, if it is:
+// all that NATS says is that it did not answer.
+func (c *archiveCmd) roomError(err error) error {
+	if err == nil || c.Log.Data == "" || hasRoom(c.Log.Data) {
+		return err
+	}
+	return fmt.Errorf("%w; the disk of %s is full: make room, and try again", err, c.Log.Data)
 }
 
 func (c *archiveCmd) check() error {

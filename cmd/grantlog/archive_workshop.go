@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -158,6 +159,8 @@ func (w *workshop) rollOver(ctx context.Context, before, at journal.Cursor) erro
 			return err
 		}
 	}
+	ctx, stop := w.whileRoom(ctx)
+	defer stop()
 	if err := journal.RollOver(ctx, w.config(), r); err != nil {
 		return err
 	}
@@ -168,6 +171,31 @@ func (w *workshop) rollOver(ctx context.Context, before, at journal.Cursor) erro
 		return err
 	}
 	return errors.Join(os.Remove(archivingFile(w.dir.path)), syncDir(w.dir.path))
+}
+
+// whileRoom ends a context when the embedded server finds its disk full: it
+// does not answer then, and waiting for it is in vain.
+func (w *workshop) whileRoom(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := func() { cancel(nil) }
+	if w.embedded == nil {
+		return ctx, stop
+	}
+	go func(e *embeddedNATS) {
+		look := time.NewTicker(roomRetry)
+		defer look.Stop()
+		for {
+			select {
+			case <-look.C:
+				if e.saidFull() {
+					cancel(syscall.ENOSPC)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}(w.embedded)
+	return ctx, stop
 }
 
 // durable makes all of the store durable.

@@ -49,12 +49,19 @@ func (e *embeddedNATS) watch() {
 // of a cluster does without its store from then on, and only its log says why.
 func (e *embeddedNATS) outOfSpace() bool {
 	e.mu.Lock()
-	s, said := e.server, e.said
+	s := e.server
 	e.mu.Unlock()
 	if s == nil {
 		return false
 	}
-	return speaksOfSpace(s.Healthz(nil).Error) || e.member != nil && said.full.Load()
+	return speaksOfSpace(s.Healthz(nil).Error) || e.member != nil && e.saidFull()
+}
+
+// saidFull reports whether an error of the server spoke of a full disk.
+func (e *embeddedNATS) saidFull() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server != nil && e.said.full.Load()
 }
 
 func speaksOfSpace(text string) bool {
