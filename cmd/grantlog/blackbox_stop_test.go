@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Section 1: SIGTERM lets a request in flight finish, then exits 0, and what
-// was handed out at the last moment is durable.
+// Section 1: SIGTERM turns readiness off and lets a request in flight finish,
+// then exits 0, and what was handed out at the last moment is durable.
 func TestStopFinishesRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -40,10 +40,15 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 	}
 	fmt.Fprint(c, body[:10])
 	s.signal(syscall.SIGTERM)
-	s.eventually("new requests are turned away", func() bool {
+	s.eventually("it is not ready", func() bool {
 		status, err := s.probe("/readyz")
-		return err != nil || status == http.StatusServiceUnavailable
+		if err != nil {
+			t.Fatal(err) // while a request is in flight, it tells so itself
+		}
+		return status == http.StatusServiceUnavailable
 	})
+	s.get("/healthz").ok()
+	last := s.token(app) // of a balancer that has not asked since
 	fmt.Fprint(c, body[10:])
 
 	resp, err := http.ReadResponse(answers, nil)
@@ -61,6 +66,7 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 	}
 	s.start()
 	s.live(app, got.AccessToken)
+	s.live(app, last)
 }
 
 // Section 1: a second start on the same log does not run beside the first one.

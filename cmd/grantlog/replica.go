@@ -249,6 +249,7 @@ func (r *replica) drain() error {
 	r.server.Load().Stopping()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
+	r.face.finish(ctx)
 	if err := r.web.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests were still in flight after %v", drainTimeout), r.web.Close())
 	}
