@@ -23,6 +23,8 @@ type auditEvent struct {
 	Type         string         `json:"type"`
 	ID           string         `json:"id"`
 	Organization string         `json:"organizationId"`
+	Correlation  string         `json:"correlation"`
+	Causation    string         `json:"causation"`
 	Data         map[string]any `json:"data"`
 }
 

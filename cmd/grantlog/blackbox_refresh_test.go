@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -201,6 +202,17 @@ func TestRefreshReuse(t *testing.T) {
 	}](s.get("/oauth/revocations?after=1", bearer(s.token(manager))).ok())
 	if len(feed.Revocations) != 1 || feed.Revocations[0].Reason != "refresh_token_reused" || feed.Revocations[0].FamilyID == "" || feed.Revocations[0].UserID == "" {
 		t.Errorf("revocations: %+v", feed.Revocations)
+	}
+
+	// Auditors see what ended it.
+	told := s.audited(s.token(manager), url.Values{"type": {"refresh.presented,refresh.family_ended"}})
+	for i, e := range told {
+		if e.Type == "refresh.family_ended" && (i == 0 || e.Causation != told[i-1].ID || e.Correlation != told[i-1].Correlation || e.Correlation == "") {
+			t.Errorf("%+v ended by %+v", told, e)
+		}
+	}
+	if n := len(told); n == 0 || !slices.ContainsFunc(told, func(e auditEvent) bool { return e.Type == "refresh.family_ended" }) {
+		t.Errorf("%d events, none of the ending", n)
 	}
 }
 

@@ -71,8 +71,8 @@ func (e *Endpoint) round(ctx context.Context) int {
 // with the same Idempotency-Key: a provider that honours it, as grantlog does,
 // gives what it gave before.
 func (e *Endpoint) keepFresh(ctx context.Context, due *projections.Authentication, expires int64) {
-	meta := emit.Meta{Correlation: events.NewID("refresh_")}
-	lease, err := e.Emit.Do(ctx, meta, func(s *projections.State, now time.Time) (command.Decision, error) {
+	leasing, ending := emit.Meta{Correlation: events.NewID("refresh_")}.Causing()
+	lease, err := e.Emit.Do(ctx, leasing, func(s *projections.State, now time.Time) (command.Decision, error) {
 		return command.LeaseRefresh(s, now, due.ID, expires, events.NewID("k_"))
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (e *Endpoint) keepFresh(ctx context.Context, due *projections.Authenticatio
 		e.Log.Warn("tokens could not be refreshed; trying again later", "authentication", a.ID, "provider", a.Provider, "error", err)
 		return
 	}
-	_, err = e.Emit.Do(ctx, meta, func(s *projections.State, _ time.Time) (command.Decision, error) {
+	_, err = e.Emit.Do(ctx, ending, func(s *projections.State, _ time.Time) (command.Decision, error) {
 		return command.EndRefresh(s, lease, outcome)
 	})
 	if err != nil && !errors.Is(err, command.ErrLeased) {

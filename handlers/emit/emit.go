@@ -29,9 +29,19 @@ type Meta struct {
 	Actor       events.Actor
 	Correlation string // the request's id
 	Causation   string // the causing event's id, if one did
+	Event       string // the id of the decision's first event; empty: any
 	// Request makes the decision count once; nil without an Idempotency-Key.
 	// Do then also returns the refusals of command.Once.
 	Request *events.RequestKeyed
+}
+
+// Causing returns what a decision is recorded with, and what those that follow
+// from its first event are.
+func (m Meta) Causing() (cause, effect Meta) {
+	cause, effect = m, m
+	cause.Event = events.NewID("e_")
+	effect.Causation = cause.Event
+	return cause, effect
 }
 
 // Decide makes a decision on a state that must not be kept. It may run more
@@ -130,6 +140,9 @@ func envelopes(d command.Decision, meta Meta, now time.Time) []*events.Event {
 			ID: events.NewID("e_"), Time: now.UTC().Truncate(time.Microsecond), Organization: d.Organization,
 			Actor: meta.Actor, Correlation: meta.Correlation, Causation: meta.Causation, Data: data,
 		}
+	}
+	if meta.Event != "" && len(evs) > 0 {
+		evs[0].ID = meta.Event
 	}
 	return evs
 }

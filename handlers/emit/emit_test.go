@@ -3,6 +3,7 @@ package emit_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grantlog/grantlog/events"
+	"github.com/grantlog/grantlog/events/journal"
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 	"github.com/grantlog/grantlog/handlers/command"
 	"github.com/grantlog/grantlog/handlers/emit"
@@ -105,6 +107,36 @@ func TestDoGivesUp(t *testing.T) {
 	})
 	if !errors.Is(err, emit.ErrContended) || decided < 2 {
 		t.Errorf("after %d decisions: %v", decided, err)
+	}
+}
+
+// What follows from an event names it.
+func TestEffectsNameTheirCause(t *testing.T) {
+	env := journaltest.New(t)
+	e := replica(t, env)
+	cause, effect := emit.Meta{Correlation: "r1"}.Causing()
+	for id, meta := range map[string]emit.Meta{"o1": cause, "o2": effect} {
+		if _, err := e.Do(t.Context(), meta, create(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := map[string]events.Event{}
+	err := env.Open().Read(t.Context(), journal.Cursor{}, 2, func(r *journal.Record) error {
+		for event, err := range r.Events() {
+			if err != nil {
+				return err
+			}
+			kept := *event // it is the decoder's
+			kept.ID, kept.Causation, kept.Correlation = strings.Clone(event.ID), strings.Clone(event.Causation), strings.Clone(event.Correlation)
+			found[strings.Clone(event.Organization)] = kept
+		}
+		return nil
+	})
+	if err != nil || len(found) != 2 {
+		t.Fatal(found, err)
+	}
+	if first, second := found["o1"], found["o2"]; first.Causation != "" || second.Causation != first.ID || first.ID == "" || second.ID == first.ID || second.Correlation != "r1" {
+		t.Errorf("%+v, then %+v", first, second)
 	}
 }
 

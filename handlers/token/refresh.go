@@ -85,13 +85,14 @@ func descends(s *projections.State, r *command.Refresh) bool {
 // reused records the presentation of a token that was used before: the log
 // ends its family.
 func (e *Endpoint) reused(ctx context.Context, meta emit.Meta, g command.Grant) error {
-	_, err := e.Emit.Do(ctx, meta, func(*projections.State, time.Time) (command.Decision, error) {
+	presentation, ending := meta.Causing()
+	_, err := e.Emit.Do(ctx, presentation, func(*projections.State, time.Time) (command.Decision, error) {
 		return command.RecordReuse(g)
 	})
 	if err != nil {
 		return err
 	}
-	e.tellReuse(ctx, meta, g.Refresh.Family)
+	e.tellReuse(ctx, ending, g.Refresh.Family)
 	return command.ErrRefreshToken
 }
 
