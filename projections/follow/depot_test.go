@@ -83,11 +83,11 @@ func TestJoinsFromTheDepot(t *testing.T) {
 	env := journaltest.New(t)
 	var many []string
 	for i := range 200 {
-		many = append(many, fmt.Sprint("o", i))
+		many = append(many, fmt.Sprint("organization-", i))
 	}
 	name := supplied(t, env, many...)
-	at := events.Position(201) // a beacon stands before
-	if whole, err := bucket(t, env).GetBytes(t.Context(), name); err != nil || bytes.Contains(whole, []byte("o17")) {
+	at := events.Position(201)                                                                                                    // a beacon stands before
+	if whole, err := bucket(t, env).GetBytes(t.Context(), name); err != nil || bytes.Contains(whole, []byte("organization-17")) { // long enough not to come by chance
 		t.Errorf("other clients cannot read the object, or too much of it: %v", err)
 	}
 
@@ -96,7 +96,7 @@ func TestJoinsFromTheDepot(t *testing.T) {
 	r.applies(&read)
 	r.write("late")
 	f := r.start()
-	if s := f.Status(); s.Snapshot < at || hashOf(f) != r.replay() || !knows(f, "o17") || !knows(f, "late") {
+	if s := f.Status(); s.Snapshot < at || hashOf(f) != r.replay() || !knows(f, "organization-17") || !knows(f, "late") {
 		t.Errorf("not the state of the log: %+v", s)
 	}
 	end(t, f)

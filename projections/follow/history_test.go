@@ -31,14 +31,12 @@ func past(t *testing.T, states int) (*replica, *follow.Follower, events.Position
 // writeUntil writes records until the states that are kept are as they should.
 func (r *replica) writeUntil(f *follow.Follower, enough func([]events.Position) bool) (last events.Position) {
 	r.t.Helper()
-	for range 2000 {
+	eventually(r.t, "the past is kept", func() bool {
 		last = r.write(events.NewID("o_"))
 		await(r.t, f, last)
-		if kept, _ := f.History().Kept(); enough(kept) {
-			return last
-		}
-	}
-	r.t.Fatal("nothing is kept of the past")
+		kept, _ := f.History().Kept()
+		return enough(kept)
+	})
 	return last
 }
 
