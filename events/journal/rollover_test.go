@@ -145,7 +145,7 @@ func TestRollOver(t *testing.T) {
 					if at != want {
 						t.Fatalf("tailed %d, want %d", at, want)
 					}
-				case <-time.After(30 * time.Second):
+				case <-time.After(time.Minute):
 					t.Fatalf("not tailed: %d", want)
 				}
 			}
