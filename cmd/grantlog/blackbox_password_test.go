@@ -192,7 +192,7 @@ func TestPasswordGrantRefusals(t *testing.T) {
 		"no email":          {form(partnerQuery, "client_id", datasync.ClientID, "password", agentPassword), 400, "invalid_request", "Missing required parameters"},
 		"no password":       {form(partnerQuery, "client_id", datasync.ClientID, "email", agentEmail), 400, "invalid_request", "Missing required parameters"},
 		"two names":         {form(partnerQuery, append(slices.Clone(ok), "username", "other@example.com")...), 400, "invalid_request", "The email and username differ"},
-		"no client":         {form(partnerQuery, "email", agentEmail, "password", agentPassword), 401, "invalid_client", "Invalid client credentials"},
+		"no client":         {form(partnerQuery, "email", agentEmail, "password", agentPassword), 400, "invalid_request", "Missing required parameters"},
 		"unknown client":    {form(partnerQuery, with("client_id", "nobody")...), 401, "invalid_client", "Invalid client credentials"},
 		"no secret":         {form(partnerQuery, with("client_id", confidential.ClientID)...), 401, "invalid_client", "Invalid client credentials"},
 		"not allowed":       {s.form(partnerQuery, []string{"grant_type", "password", "email", agentEmail, "password", agentPassword}, basic(plain)), 400, "unauthorized_client", "This client may not use the password grant"},

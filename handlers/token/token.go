@@ -133,6 +133,9 @@ func (e *Endpoint) decide(c echo.Context, p oauth.Params) (Granted, error) {
 	if !ok {
 		return Granted{}, errOnlyClientCredentials
 	}
+	if grantType == passwordGrant && p["client_id"] == "" && c.Request().Header.Get("Authorization") == "" {
+		return Granted{}, command.ErrMissingParameters // its API has client_id among the required ones
+	}
 	client, err := e.Authn.Client(c, p)
 	if err != nil {
 		return Granted{}, err
