@@ -34,7 +34,7 @@ func TestLogin(t *testing.T) {
 		}
 	}
 	for name, c := range map[string][2]string{
-		"wrong password":    {"agent@example.com", "wrong"},
+		"wrong password":    {"agent@example.com", "quite wrong"},
 		"empty password":    {"agent@example.com", ""},
 		"unknown address":   {"nobody@example.com", right},
 		"no address":        {"", right},
@@ -54,7 +54,7 @@ func TestLogin(t *testing.T) {
 	if len(failed) != 8 {
 		t.Errorf("%d failures are recorded", len(failed))
 	}
-	for _, text := range []string{"example.com", "192.0.2.1", "wrong", "correct horse"} {
+	for _, text := range []string{"example.com", "192.0.2.1", "quite wrong", "correct horse"} {
 		if bytes.Contains(log, []byte(text)) {
 			t.Errorf("the log holds %q", text)
 		}

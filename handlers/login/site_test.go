@@ -19,17 +19,18 @@ import (
 	"github.com/grantlog/grantlog/projections"
 )
 
-// site is a log with the organization acme, and the clock of its replicas.
+// site is a log with the organization acme, and the clock of its replicas,
+// which stands still until a test moves it.
 type site struct {
 	*journaltest.Env
 	t      *testing.T
 	master seal.Master
-	ahead  atomic.Int64 // of the real clock, in nanoseconds
+	clock  atomic.Int64 // in Unix nanoseconds
 }
 
-func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *site) now() time.Time { return time.Unix(0, s.clock.Load()) }
 
-func (s *site) pass(d time.Duration) { s.ahead.Add(int64(d)) }
+func (s *site) pass(d time.Duration) { s.clock.Add(int64(d)) }
 
 type replica struct {
 	*Judge
@@ -41,10 +42,9 @@ type replica struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Env: journaltest.New(t), t: t, master: seal.NewMaster()}
-	s.replica().base.Record("acme", &events.OrganizationCreated{ID: "acme", Name: "Acme"})
 	// Not near midnight, but where a test moves there.
-	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)
-	s.pass(time.Until(noon))
+	s.clock.Store(time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour).UnixNano())
+	s.replica().base.Record("acme", &events.OrganizationCreated{ID: "acme", Name: "Acme"})
 	return s
 }
 
