@@ -120,7 +120,7 @@ func TestUpdateChangesWhatIsGiven(t *testing.T) {
 		t.Error("no Consistency-Token")
 	}
 	got := updated.object()
-	if got.text("updatedAt") <= app.text("updatedAt") {
+	if !got.time("updatedAt").After(app.time("updatedAt")) {
 		t.Errorf("updatedAt %s, was %s", got["updatedAt"], app["updatedAt"])
 	}
 	delete(app, "clientSecret")

@@ -38,7 +38,7 @@ func TestRegenerateSecretEndsTheFormerAtOnceOnEveryReplica(t *testing.T) {
 	if renewed.text("clientSecret") == app.text("clientSecret") || !credential.LooksLikeSecret(renewed.text("clientSecret")) {
 		t.Error("no new secret")
 	}
-	if renewed.text("secretCreatedAt") <= app.text("secretCreatedAt") || renewed["secretExpiresAt"] != nil {
+	if !renewed.time("secretCreatedAt").After(app.time("secretCreatedAt")) || renewed["secretExpiresAt"] != nil {
 		t.Errorf("secretCreatedAt %v, secretExpiresAt %v", renewed["secretCreatedAt"], renewed["secretExpiresAt"])
 	}
 	seen := []string{consistency.Header, made.header.Get(consistency.Header)}

@@ -232,6 +232,12 @@ func (o object) text(name string) string {
 	return s
 }
 
+// time is a moment, as no text can be compared: zeros at its end are left out.
+func (o object) time(name string) time.Time {
+	at, _ := time.Parse(time.RFC3339, o.text(name))
+	return at
+}
+
 // names lists a member of the objects of a list, in order.
 func (o object) each(list, member string) []string {
 	all, _ := o[list].([]any)

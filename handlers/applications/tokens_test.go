@@ -97,6 +97,9 @@ func TestRevokeTokenByID(t *testing.T) {
 		strings.Repeat("0", 32), strings.ToUpper(jti), jti[:31], jti + "0", token, "none", "*", ">", "%00", "..%2F", "%2e%2e", "a%20b", "$JS",
 		strings.Repeat("a", 10_000),
 	} {
+		if id == jti {
+			continue // one without letters has no capitals
+		}
 		if status := r.do(admin, http.MethodDelete, "/oauth/tokens/"+id, nil).status; status != http.StatusNotFound {
 			t.Errorf("%.40q: %d", id, status)
 		}
