@@ -136,6 +136,7 @@ func TestReceiversDoNotWaitForEachOther(t *testing.T) {
 	s.replica(calm).run()
 	s.revoke("acme", 10)
 	s.wantAll(quick, ahead)
+	s.eventually("the slow one is asked", func() bool { return len(slow.seen()) > 0 })
 	if n := len(slow.seen()); n != 1 {
 		t.Errorf("%d pushes to a receiver that did not answer the first", n)
 	}
