@@ -122,7 +122,7 @@ func TestListenerIsForRevocationsOnly(t *testing.T) {
 	_, stream := makeStream(t, inside)
 
 	violations := make(chan error, 10)
-	outside, err := nats.Connect("nats://"+string(e.listen), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	outside, err := nats.Connect("nats://"+string(e.listen), nats.Timeout(patience), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestListenerRefusesOtherCredentials(t *testing.T) {
 		"other user":     nats.UserInfo("consumer", e.password),
 		"token":          nats.Token(e.password),
 	} {
-		nc, err := nats.Connect("nats://"+string(e.listen), opt)
+		nc, err := nats.Connect("nats://"+string(e.listen), nats.Timeout(patience), opt)
 		if !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("%s: got %v", name, err)
 		}

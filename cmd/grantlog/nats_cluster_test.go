@@ -105,7 +105,7 @@ func (n *natsCluster) leader() int {
 
 func (n *natsCluster) connect(user, password string, opts ...nats.Option) *nats.Conn {
 	n.t.Helper()
-	nc, err := nats.Connect(n.urls(user, password), append(opts, nats.MaxReconnects(-1))...)
+	nc, err := nats.Connect(n.urls(user, password), append(opts, nats.MaxReconnects(-1), nats.Timeout(patience))...)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func newReplica(t *testing.T, env *journaltest.Env, master seal.Master, c *clock
 	t.Helper()
 	j := env.Open(func(cfg *journal.Config) {
 		cfg.Replica = events.NewID("r_")
-		cfg.AckTimeout, cfg.SettleTimeout = 200*time.Millisecond, time.Second
+		cfg.AckTimeout, cfg.SettleTimeout = time.Second, 3*time.Second
 	})
 	r := &replica{t: t, journal: j}
 	woken := func(record *journal.Record) {

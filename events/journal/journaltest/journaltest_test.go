@@ -28,7 +28,7 @@ func TestServerOpensNoPort(t *testing.T) {
 
 func TestListenLetsOutsideClientsIn(t *testing.T) {
 	env := New(t, Listen())
-	conn, err := nats.Connect(env.URL())
+	conn, err := nats.Connect(env.URL(), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func New(t testing.TB, env *journaltest.Env, c Config) *Replica {
 
 // Impatient makes a journal give up soon, for tests in which the log is gone.
 func Impatient(c *journal.Config) {
-	c.AckTimeout, c.SettleTimeout = 100*time.Millisecond, 300*time.Millisecond
+	c.AckTimeout, c.SettleTimeout = time.Second, 3*time.Second
 }
 
 // Sync makes the replica show all that others wrote.
