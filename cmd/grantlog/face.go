@@ -16,9 +16,10 @@ type face struct {
 
 func (f *face) show(h http.Handler) { f.shown.Store(&h) }
 
-// ServeHTTP implements http.Handler. show was called before.
+// ServeHTTP implements http.Handler. show was called before. A tunnel is no
+// request that finishes.
 func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !f.stopping.Load() {
+	if !f.stopping.Load() && r.Header.Get("Upgrade") == "" {
 		f.underway.Add(1)
 		defer f.underway.Add(-1)
 	}
