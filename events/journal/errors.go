@@ -30,10 +30,14 @@ var (
 	// ErrExists is returned by Restore where there is a log.
 	ErrExists = errors.New("journal: there is a log already")
 
+	// ErrAbsent is returned by Open where there is no log, if it is not to make
+	// one.
+	ErrAbsent = errors.New("journal: there is no log yet")
+
 	// ErrRestoring is returned by Open and Restore where a log is being
 	// restored, or that was broken off: it is not whole and nobody may use it.
-	// Once nobody restores it, its stream is to be removed.
-	ErrRestoring = errors.New("journal: stream " + StreamName + " is being restored from a backup, or that was broken off; if so, remove the stream and restore again")
+	// Once nobody restores it, Abandon removes it.
+	ErrRestoring = errors.New("journal: stream " + StreamName + " is being restored from a backup, or that was broken off; if so, do it again with grantlog restore --anew")
 
 	// ErrArchiving is returned by Open where the beginning of a log is being
 	// archived, or that was broken off: nobody may use it until RollOver has

@@ -70,6 +70,8 @@ type Config struct {
 	Replica string
 	// Replicas of the stream. 0: 1.
 	Replicas int
+	// Existing: a log that is missing is not made by Open, but ErrAbsent.
+	Existing bool
 	// Logger may be nil.
 	Logger *slog.Logger
 
@@ -127,8 +129,8 @@ type Journal struct {
 	queues map[string]*queue // by subject; present while its committer runs
 }
 
-// Open creates the stream if it is missing and asserts that it is configured
-// as the log needs it: otherwise it returns a *drift.Error. While the server
+// Open creates the stream if it is missing (see Existing) and asserts that it
+// is configured as the log needs it: otherwise it returns a *drift.Error. While the server
 // cannot answer yet, as in a cluster that is still starting, Open waits until
 // ctx ends. Several replicas may open at once.
 func Open(ctx context.Context, cfg Config) (*Journal, error) {

@@ -88,6 +88,36 @@ func Restore(ctx context.Context, cfg Config, first events.Position, fill func(*
 	return errors.Join(err, js.DeleteStream(ctx, StreamName))
 }
 
+// Restoring reports whether a log is being restored, or that was broken off.
+func Restoring(ctx context.Context, cfg Config) (bool, error) {
+	o, err := newRollover(cfg, Rollover{})
+	if err != nil {
+		return false, err
+	}
+	log, err := o.look(ctx, StreamName)
+	return log != nil && log.Config.Metadata[restoringKey] != "", err
+}
+
+// Abandon removes a log whose restoration was broken off. beside removes before
+// what was made beside it, so that what is left is known for what it is,
+// whatever interrupts it. Nobody may restore the log any more.
+//
+// Errors: those of beside, and ErrUnavailable.
+func Abandon(ctx context.Context, cfg Config, beside func() error) error {
+	restoring, err := Restoring(ctx, cfg)
+	if err != nil || !restoring {
+		return err
+	}
+	if err := beside(); err != nil {
+		return err
+	}
+	o, err := newRollover(cfg, Rollover{})
+	if err != nil {
+		return err
+	}
+	return o.remove(ctx, StreamName)
+}
+
 // firstSeq is the setting of a stream that begins at a position; 0: at the
 // beginning.
 func firstSeq(first events.Position) uint64 {

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,5 +114,50 @@ func TestRestoreFails(t *testing.T) {
 	}
 	if _, err := js.Stream(t.Context(), journal.StreamName); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("a stream is left: %v", err)
+	}
+}
+
+// What a restoration has left that was broken off is known for what it is until
+// all of it is removed, and nothing else is.
+func TestAbandon(t *testing.T) {
+	j, env := sample(t, 3), journaltest.New(t)
+	brokenOff := make(chan struct{})
+	go func() {
+		defer close(brokenOff)
+		journal.Restore(t.Context(), restoring(env), 1, func(r *journal.Restoration) error {
+			if err := copyInto(t, j)(r); err != nil {
+				t.Error(err)
+			}
+			runtime.Goexit() // as a process that is killed
+			return nil
+		})
+	}()
+	<-brokenOff
+	if found, err := journal.Restoring(t.Context(), restoring(env)); !found || err != nil {
+		t.Errorf("restoring: %v %v", found, err)
+	}
+	stuck := errors.New("stuck")
+	if err := journal.Abandon(t.Context(), restoring(env), func() error { return stuck }); !errors.Is(err, stuck) {
+		t.Error(err)
+	}
+	if _, err := journal.Open(t.Context(), restoring(env)); !errors.Is(err, journal.ErrRestoring) {
+		t.Errorf("opened: %v", err)
+	}
+	if err := journal.Abandon(t.Context(), restoring(env), func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	existing := restoring(env, func(c *journal.Config) { c.Existing = true })
+	if _, err := journal.Open(t.Context(), existing); !errors.Is(err, journal.ErrAbsent) {
+		t.Errorf("opened: %v", err)
+	}
+	if err := journal.Restore(t.Context(), restoring(env), 1, copyInto(t, j)); err != nil {
+		t.Fatal(err)
+	}
+	unasked := func() error { t.Error("what stands beside a log is removed"); return nil }
+	if err := journal.Abandon(t.Context(), restoring(env), unasked); err != nil {
+		t.Error(err)
+	}
+	if again, err := journal.Open(t.Context(), existing); err != nil || lastOf(t, again) != 3 {
+		t.Errorf("the log is gone: %v", err)
 	}
 }

@@ -41,14 +41,14 @@ func streamConfig(replicas int) jetstream.StreamConfig {
 func ensureStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstream.Stream, error) {
 	want := streamConfig(cfg.Replicas)
 	for pause := newPause(); ; {
-		stream, err := lookup(ctx, js, want)
+		stream, err := lookup(ctx, js, cfg, want)
 		if err == nil {
 			if err := drift.Check(want, stream.CachedInfo().Config); err != nil {
 				return nil, fmt.Errorf("journal: %w", err)
 			}
 			return stream, nil
 		}
-		if errors.Is(err, ErrRestoring) || errors.Is(err, ErrArchiving) {
+		if errors.Is(err, ErrAbsent) || errors.Is(err, ErrRestoring) || errors.Is(err, ErrArchiving) {
 			return nil, err
 		}
 		if hopeless(err) {
@@ -70,10 +70,13 @@ const (
 	createTimeout = 2 * time.Second
 )
 
-func lookup(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+func lookup(ctx context.Context, js jetstream.JetStream, cfg Config, want jetstream.StreamConfig) (jetstream.Stream, error) {
 	stream, err := find(ctx, js)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
+	}
+	if cfg.Existing {
+		return nil, ErrAbsent
 	}
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
@@ -94,12 +97,25 @@ func find(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error)
 		if _, elsewhere := js.Stream(ctx, NextName); !errors.Is(elsewhere, jetstream.ErrStreamNotFound) {
 			return nil, cmp.Or(elsewhere, ErrArchiving)
 		}
-	case err == nil && stream.CachedInfo().Config.Metadata[restoringKey] != "":
-		return nil, ErrRestoring
-	case err == nil && archivingTo(stream.CachedInfo()) != 0:
-		return nil, ErrArchiving
+	case err == nil:
+		err = Unfinished(stream.CachedInfo().Config)
 	}
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// Unfinished says whether a stream with this configuration is a log that anybody
+// may use: the error is ErrRestoring, ErrArchiving, or nil.
+func Unfinished(c jetstream.StreamConfig) error {
+	switch {
+	case c.Metadata[restoringKey] != "":
+		return ErrRestoring
+	case c.Metadata[archivingKey] != "":
+		return ErrArchiving
+	}
+	return nil
 }
 
 // hopeless reports an answer that waiting does not change.
