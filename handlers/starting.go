@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,13 +14,15 @@ import (
 	"github.com/grantlog/grantlog/projections/follow"
 )
 
-// errStarting is the answer of a replica that has not reached its log yet.
-var errStarting = fmt.Errorf("%w: it was not reached yet", follow.ErrNotReady)
+// errNotReached is why a replica that starts has no log.
+var errNotReached = errors.New("it was not reached yet")
 
 // Starting returns the handler of a replica whose log is not open yet: it is
 // alive, not ready, and answers everything else with 503. logReplicas is how
-// many copies its log is to have.
-func Starting(log *slog.Logger, logReplicas int) http.Handler {
+// many copies its log is to have; why is what it waits for, nil if that is to
+// reach the log.
+func Starting(log *slog.Logger, logReplicas int, why error) http.Handler {
+	errStarting := fmt.Errorf("%w: %w", follow.ErrNotReady, cmp.Or(why, errNotReached))
 	e := newEcho(Config{Log: log})
 	root := e.Group("")
 	mount(root, &health.Endpoint{

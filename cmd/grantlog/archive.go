@@ -13,8 +13,8 @@ import (
 
 // archiveCmd is "grantlog archive".
 type archiveCmd struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general       `embed:""`
+	Log     placeSettings `embed:""`
 
 	Before string `argv:"" placeholder:"T" help:"Archive what is before this moment: a position of the log or a time such as 2026-01-02T15:04:05Z."`
 	Out    string `argv:"" placeholder:"FILE" help:"Archive to write, which must not exist."`
@@ -28,7 +28,7 @@ type archiveCmd struct {
 func (*archiveCmd) Help() string {
 	return `The oldest records go into a file, and the log goes on without them: with the same positions, the same state, live tokens and proofs. The log is verified first, and the file after it was written; the log keeps its hash (log.archived). Keep the file: what was true before is asked with --archive FILE, and whoever verifies all of the log needs it. It holds what the log holds, and no keys of personal data.
 
-The data directory must not be in use; servers on --nats should be stopped, and answer 503 to writes meanwhile if they run. There must be room for the records that stay, once more, and for the file. If it is broken off, nobody can use the log until "grantlog archive --finish" has completed it.
+The data directory must not be in use. Servers on --nats should be stopped, and answer 503 to writes meanwhile if they run; the members of a cluster (--cluster-name) run, and do so. There must be room for the records that stay, once more, and for the file. If it is broken off, nobody can use the log until "grantlog archive --finish" has completed it.
 
 Exit codes: 0 archived; 1 the log is damaged, in use or out of reach; 2 a bad command line, no log there, nothing to archive, a file that exists.`
 }

@@ -32,7 +32,7 @@ func (c *archiveCmd) renewIn(ctx context.Context, w *workshop) (first events.Pos
 			return 0, err
 		}
 	}
-	if w.journal, err = openJournal(ctx, w.site, events.NewID("r_"), w.copies, w.log); err != nil {
+	if w.journal, err = w.site.openJournal(ctx, events.NewID("r_"), w.copies, w.log); err != nil {
 		return 0, err
 	}
 	if first = w.journal.First(); first == 1 {

@@ -33,7 +33,7 @@ type workshop struct {
 
 // openWorkshop opens the log, and what a server kept outside of it.
 func (c *archiveCmd) openWorkshop(ctx context.Context, p process) (*workshop, error) {
-	s, log, err := c.openSite(p)
+	s, log, err := c.openSite(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (c *archiveCmd) openWorkshop(ctx context.Context, p process) (*workshop, er
 
 // openRuins opens a log whose archiving was broken off.
 func (c *archiveCmd) openRuins(ctx context.Context, p process) (*workshop, error) {
-	s, log, err := c.openSite(p)
+	s, log, err := c.openSite(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +70,13 @@ func (c *archiveCmd) openRuins(ctx context.Context, p process) (*workshop, error
 }
 
 // openSite opens the site of a log. What goes wrong is told at the end, once.
-func (c *archiveCmd) openSite(p process) (*site, *slog.Logger, error) {
-	if len(c.Log.NATS) > 0 {
+func (c *archiveCmd) openSite(ctx context.Context, p process) (*site, *slog.Logger, error) {
+	if c.Log.live() {
 		log := newLogger(p.Stderr, c.General.LogLevel, c.General.LogFormat)
-		s, err := (&site{}).open(&c.Log, nil, "", log)
+		s, err := openLive(ctx, &c.Log, log)
+		if err == nil {
+			s.patience = 0 // it writes
+		}
 		return s, log, err
 	}
 	if !holdsLog(c.Log.Data) {
@@ -81,7 +84,7 @@ func (c *archiveCmd) openSite(p process) (*site, *slog.Logger, error) {
 	}
 	if m, err := readMember(c.Log.Data); m != nil || err != nil {
 		if err == nil {
-			err = &usageError{fmt.Errorf("data directory %s belongs to a member of cluster %q, whose log cannot be archived yet", c.Log.Data, m.Cluster)}
+			err = &usageError{fmt.Errorf("data directory %s belongs to a member of cluster %q, whose log is archived where its members run: give --cluster-name and --cluster-routes", c.Log.Data, m.Cluster)}
 		}
 		return nil, nil, err
 	}
@@ -99,7 +102,7 @@ func (c *archiveCmd) openSite(p process) (*site, *slog.Logger, error) {
 		return nil, nil, err
 	}
 	s := &site{dir: dir}
-	if s.Master, err = loadMaster(&c.Log); err == nil {
+	if s.Master, err = loadMaster(&c.Log.logSettings); err == nil {
 		s.embedded, err = (&embeddedNATS{dir: c.Log.Data, log: log, unsynced: true}).start()
 	}
 	if err == nil {
@@ -222,7 +225,7 @@ func (w *workshop) connected(ctx context.Context) error {
 
 // stored is how many bytes the log takes with its base, in one copy.
 func (w *workshop) stored(ctx context.Context) (bytes int64, err error) {
-	for _, stream := range []string{journal.StreamName, "OBJ_" + follow.BaseBucket} {
+	for _, stream := range []string{journal.StreamName, follow.BaseStream} {
 		info, err := leader.Info(ctx, w.Conn, stream, "")
 		var missing *jetstream.APIError
 		if errors.As(err, &missing) && missing.ErrorCode == jetstream.JSErrCodeStreamNotFound {

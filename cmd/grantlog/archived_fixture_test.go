@@ -23,7 +23,7 @@ import (
 func (s *scenario) archive(first events.Position) (later *scenario, file string) {
 	s.t.Helper()
 	p, _, _ := world(nil)
-	r, err := openReading(s.t.Context(), &logSettings{Data: s.data}, &general{LogLevel: logLevel(slog.LevelError)}, p)
+	r, err := openReading(s.t.Context(), &placeSettings{logSettings: logSettings{Data: s.data}}, &general{LogLevel: logLevel(slog.LevelError)}, p)
 	if err != nil {
 		s.t.Fatal(err)
 	}

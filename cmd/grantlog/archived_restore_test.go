@@ -35,7 +35,7 @@ func TestLogWithoutItsBase(t *testing.T) {
 		var base []byte
 		if c.of != nil {
 			p, _, _ := world(nil)
-			r, err := openReading(t.Context(), &logSettings{Data: c.of.data}, &general{LogLevel: logLevel(slog.LevelError)}, p)
+			r, err := openReading(t.Context(), &placeSettings{logSettings: logSettings{Data: c.of.data}}, &general{LogLevel: logLevel(slog.LevelError)}, p)
 			must(t, err)
 			base = newBase(t, r, c.first)
 			must(t, r.Close())

@@ -180,7 +180,7 @@ func TestVerifyRecognizesArchives(t *testing.T) {
 // checkpointAt is a checkpoint of the first records of a log.
 func checkpointAt(t *testing.T, s *scenario, size int64) string {
 	t.Helper()
-	e, err := (&verifyCmd{Log: logSettings{Data: s.data}}).openEvidence(t.Context(), process{Stderr: &bytes.Buffer{}})
+	e, err := (&verifyCmd{Log: placeSettings{logSettings: logSettings{Data: s.data}}}).openEvidence(t.Context(), process{Stderr: &bytes.Buffer{}})
 	must(t, err)
 	defer e.close()
 	var edge tree.Edge
@@ -246,7 +246,7 @@ func TestWhatIsNoArchiveOfTheLog(t *testing.T) {
 		}
 	}
 	url := []string{"--url", "http://127.0.0.1:1", "--admin-file", later.adminFile(), "--archive", first}
-	later.refuses(exitUsage, "--archive goes with --data or --nats", append([]string{"replay"}, url...)...)
-	later.refuses(exitUsage, "--archive goes with --data or --nats", append([]string{"export", "--csv", "-"}, url...)...)
+	later.refuses(exitUsage, "--archive goes with --data, --nats or --cluster-name", append([]string{"replay"}, url...)...)
+	later.refuses(exitUsage, "--archive goes with --data, --nats or --cluster-name", append([]string{"export", "--csv", "-"}, url...)...)
 	later.refuses(exitUsage, "--archive does not go with --backup", "verify", "--backup", first, "--archive", second)
 }

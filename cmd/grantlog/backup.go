@@ -15,8 +15,8 @@ import (
 
 // backupCmd is "grantlog backup".
 type backupCmd struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general       `embed:""`
+	Log     placeSettings `embed:""`
 
 	URL       string `name:"url" placeholder:"URL" help:"Back up a running server, by its own HTTP interface."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`

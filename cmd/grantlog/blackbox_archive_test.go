@@ -176,6 +176,27 @@ func killAt(t *testing.T, step string, args ...string) {
 	}
 }
 
+// archive archives the log of running servers before a position, and returns
+// the file.
+func (c *cluster) archive(env []string, before int) (file string) {
+	c.t.Helper()
+	dir, tries := c.t.TempDir(), 0
+	c.members[0].within(recovery, "the log is archived", func() bool { // while nobody leads, it is not
+		tries++
+		out := filepath.Join(dir, fmt.Sprint("archive-", tries))
+		r := run(c.t, env, "archive", c.key, "--before", fmt.Sprint(before), "--out", out)
+		if _, err := os.Stat(out); err == nil { // one that finds it broken off leaves none
+			file = out
+		}
+		if r.code != 0 {
+			c.t.Logf("archive: %d\n%s", r.code, r.stderr)
+		}
+		done := r.code == 0 || strings.Contains(r.stderr, fmt.Sprintf("the log begins at position %d,", before-1))
+		return done || run(c.t, env, "archive", c.key, "--finish").code == 0
+	})
+	return file
+}
+
 // Replicas on an external cluster of NATS answer 503 to writes while the log is
 // archived, and go on by themselves; one that comes with nothing starts from
 // what the log begins with.
@@ -191,24 +212,7 @@ func TestArchivingUnderReplicas(t *testing.T) {
 		tokens = append(tokens, a.token(app))
 	}
 	issued := a.requestToken(app).ok()
-	archive := func(args ...string) result {
-		t.Helper()
-		return run(t, []string{n.setting()}, append([]string{"archive", c.key}, args...)...)
-	}
-	file, tries := "", 0
-	a.eventually("the log is archived", func() bool { // while nobody leads, it is not
-		tries++
-		out := filepath.Join(t.TempDir(), fmt.Sprint("archive-", tries))
-		r := archive("--before", "8", "--out", out)
-		if _, err := os.Stat(out); err == nil { // one that finds it broken off leaves none
-			file = out
-		}
-		if r.code != 0 {
-			t.Logf("archive: %d\n%s", r.code, r.stderr)
-		}
-		done := r.code == 0 || strings.Contains(r.stderr, "the log begins at position 7,")
-		return done || archive("--finish").code == 0
-	})
+	file := c.archive([]string{n.setting()}, 8)
 	for _, s := range c.members {
 		s.eventually("a replica issues tokens again", func() bool {
 			got := s.requestToken(app)

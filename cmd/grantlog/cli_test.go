@@ -65,6 +65,7 @@ func TestUsageErrorsAreOneLine(t *testing.T) {
 		{[]string{"serve", "--nats", "nats://127.0.0.1:1", "--data", dir}, nil, "grantlog: --nats needs the master key that all replicas share"},
 		{[]string{"verify", "--data", dir}, nil, "grantlog: there is no log in " + dir},
 		{[]string{"tail", "--data", dir}, nil, "grantlog: there is no log in " + dir},
+		{[]string{"serve", "--await-log", "--data", dir}, nil, "grantlog: --await-log is for replicas"},
 		{[]string{"verify", "--listen", "127.0.0.1:1"}, nil, "grantlog: unknown flag --listen"},
 	} {
 		p, stdout, stderr := world(tc.env)

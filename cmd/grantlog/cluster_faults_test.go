@@ -45,6 +45,7 @@ func TestFaults(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) { f.in(t).members(fault) })
 	}
 	t.Run("all of them", func(t *testing.T) { f.in(t).members(f.any()) })
+	t.Run("archiving", func(t *testing.T) { f.in(t).members(fault{"archiving", archiving}) })
 	t.Run("step-down each second", func(t *testing.T) { f.in(t).onNATS(stepDown) })
 	t.Run("loss of a NATS server", func(t *testing.T) { f.in(t).onNATS(loseNATS) })
 	t.Run("limits across a partition", limitsAcrossAPartition)
@@ -167,7 +168,7 @@ func (f *faults) members(made fault) {
 		if r := c.verify(s); r.code != 0 {
 			f.t.Errorf("verify of %s: %d\n%s%s", s.data, r.code, r.stdout, r.stderr)
 		}
-		row.look(f.t, run(f.t, nil, "tail", "--no-follow", "--after", "0", "--data", s.data, c.key))
+		row.look(f.t, run(f.t, nil, c.withArchives("tail", "--no-follow", "--after", "0", "--data", s.data, c.key)...))
 	}
 }
 

@@ -14,12 +14,13 @@ import (
 
 // cluster is three servers that form one log.
 type cluster struct {
-	t       testing.TB
-	members []*server
-	listens []string // --cluster-listen of each
-	key     string   // the flag that names the master key
-	links   *links   // nil: members reach each other as they please
-	disk    string   // that the last member alone uses; empty: it has none
+	t        testing.TB
+	members  []*server
+	listens  []string // --cluster-listen of each
+	key      string   // the flag that names the master key
+	links    *links   // nil: members reach each other as they please
+	archives []string // of the log, oldest first
+	disk     string   // that the last member alone uses; empty: it has none
 }
 
 // prepareCluster makes the members of a cluster that do not run yet. They know
@@ -45,6 +46,15 @@ func prepareCluster(t testing.TB, args ...string) *cluster {
 		}, args...)
 	}
 	return c
+}
+
+// setting tells a command where the cluster is.
+func (c *cluster) setting() []string {
+	routes := make([]string, len(c.listens))
+	for i, listen := range c.listens {
+		routes[i] = "nats://" + listen
+	}
+	return []string{"GRANTLOG_CLUSTER_NAME=test", "GRANTLOG_CLUSTER_ROUTES=" + strings.Join(routes, ",")}
 }
 
 // startCluster runs a new cluster and waits until every member is ready.

@@ -35,6 +35,22 @@ type clusterSettings struct {
 	Advertise address `group:"log" placeholder:"HOST:PORT" help:"Where members that were not told of this one reach it, behind NAT or a mapped port. (default: --cluster-listen)"`
 }
 
+// placeSettings say where a command finds a log: in a data directory at rest,
+// or where servers run, which is an external NATS or a cluster of grantlog's own
+// servers. The data directory's master key and what a server noted there of the
+// log count in any case.
+type placeSettings struct {
+	logSettings `embed:""`
+	Cluster     clusterPlace `embed:"" prefix:"cluster-"`
+}
+
+// clusterPlace is a cluster that runs. Who names another place on the command
+// line does not mean the one that the environment names for its servers.
+type clusterPlace struct {
+	Name   clusterName `group:"log" unless:"data,nats" placeholder:"NAME" help:"Cluster of grantlog's own servers, which run. Not read from elsewhere where --data or --nats stands on the command line."`
+	Routes routeURLs   `group:"log" unless:"data,nats" placeholder:"URL,..." help:"The --cluster-listen of all its members, as nats://host:port."`
+}
+
 // serveSettings are the settings of a server.
 type serveSettings struct {
 	General general         `embed:""`
@@ -43,6 +59,7 @@ type serveSettings struct {
 
 	NATSListen  address `group:"log" name:"nats-listen" placeholder:"HOST:PORT" help:"Let outside consumers of revocations reach the embedded NATS, to subscribe only. (default: no listener)"`
 	LogReplicas int     `group:"log" placeholder:"N" help:"JetStream replicas of the log. (default 1, or 3 in a cluster)"`
+	AwaitLog    bool    `group:"log" help:"Make no new log: answer 503 until there is one, as when it is restored. For replicas."`
 
 	Listen         address   `group:"http" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"HTTP address. (default 127.0.0.1:8080)"`
 	Issuer         issuerURL `group:"http" placeholder:"URL" help:"Issuer: the only source of iss and of every advertised URL. (default http:// and the HTTP address)"`
@@ -73,6 +90,8 @@ func (c *serveSettings) check() error {
 		return errors.New("--log-replicas must be from 1 to 5")
 	case embedded && c.LogReplicas > 1 && c.Cluster.Name == "":
 		return errors.New("--log-replicas above 1 needs a NATS cluster: --cluster-name or --nats")
+	case embedded && c.AwaitLog && c.Cluster.Name == "":
+		return errors.New("--await-log is for replicas: nobody else can make the log of a single server")
 	case c.MaxStaleness < time.Second:
 		return errors.New("--max-staleness must be at least 1s")
 	case c.JWKSCache < time.Second || c.JWKSCache > 24*time.Hour:
@@ -103,6 +122,19 @@ func (c *clusterSettings) check(embedded bool) error {
 		return errors.New("--cluster-listen must name the port that the other members know")
 	}
 	return nil
+}
+
+// live reports whether the log is where servers run, not in the data directory.
+func (c *placeSettings) live() bool { return len(c.NATS) > 0 || c.Cluster.Name != "" }
+
+func (c *placeSettings) check() error {
+	switch {
+	case (c.Cluster.Name != "") != (len(c.Cluster.Routes) > 0):
+		return errors.New("--cluster-name and --cluster-routes belong together: give both")
+	case c.Cluster.Name != "" && len(c.NATS) > 0:
+		return errors.New("--cluster-name and --nats are both given; which one is meant?")
+	}
+	return c.logSettings.check()
 }
 
 func (c *logSettings) check() error {

@@ -81,7 +81,7 @@ var compare = cmp.Options{
 var every = map[string]string{
 	"log-level": "warn", "log-format": "json", "data": "/srv/grantlog", "nats": "nats://a:1,tls://b:2",
 	"nats-creds": "c.creds", "nats-ca": "ca.pem", "master-key-file": "key", "nats-listen": "127.0.0.1:4222",
-	"log-replicas": "3", "listen": "[::1]:80", "issuer": "https://id.example/t", "trusted-proxies": "10.1.2.3/8, ::1",
+	"log-replicas": "3", "await-log": "true", "listen": "[::1]:80", "issuer": "https://id.example/t", "trusted-proxies": "10.1.2.3/8, ::1",
 	"metrics-listen": "127.0.0.1:9100", "otlp-endpoint": "http://otel:4318", "seed": "seed.yaml", "admin-file": "admin.json", "max-staleness": "1m",
 	"jwks-cache": "90s", "key-rotation": "24h", "snapshot-interval": "1h", "webhook-give-up": "1h",
 	"cluster-name": "c_1", "cluster-listen": "10.0.0.1:6222", "cluster-routes": "nats://10.0.0.1:6222, nats://b:6222", "cluster-advertise": "c.example:6222",
@@ -94,7 +94,7 @@ func wantEvery() serveSettings {
 			Data: "/srv/grantlog", NATS: natsURLs{"nats://a:1", "tls://b:2"}, NATSCreds: "c.creds", NATSCA: "ca.pem", MasterKeyFile: "key",
 		},
 		Cluster:    clusterSettings{Name: "c_1", Listen: "10.0.0.1:6222", Routes: routeURLs{"nats://10.0.0.1:6222", "nats://b:6222"}, Advertise: "c.example:6222"},
-		NATSListen: "127.0.0.1:4222", LogReplicas: 3, Listen: "[::1]:80", Issuer: "https://id.example/t",
+		NATSListen: "127.0.0.1:4222", LogReplicas: 3, AwaitLog: true, Listen: "[::1]:80", Issuer: "https://id.example/t",
 		TrustedProxies: networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		MetricsListen:  "127.0.0.1:9100", OTLPEndpoint: "http://otel:4318", Seed: "seed.yaml", AdminFile: "admin.json",
 		MaxStaleness: time.Minute, JWKSCache: 90 * time.Second, KeyRotation: 24 * time.Hour, SnapshotInterval: time.Hour,

@@ -17,8 +17,8 @@ import (
 
 // exportCmd is "grantlog export".
 type exportCmd struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general       `embed:""`
+	Log     placeSettings `embed:""`
 
 	URL       string `name:"url" placeholder:"URL" help:"Export from a running server, by its own HTTP interface."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
@@ -74,7 +74,7 @@ func (c *exportCmd) form() (form, path string, err error) {
 	case c.URL != "" && c.Backup != "":
 		return "", "", errors.New("--url and --backup are both given; which one is meant?")
 	case (c.URL != "" || c.Backup != "") && len(c.Archives.Archive) > 0:
-		return "", "", errors.New("--archive goes with --data or --nats")
+		return "", "", errors.New("--archive goes with --data, --nats or --cluster-name")
 	case c.NDJSON != nil && c.CSV == nil && *c.NDJSON != "":
 		return "ndjson", *c.NDJSON, nil
 	case c.CSV != nil && c.NDJSON == nil && *c.CSV != "":
@@ -125,7 +125,7 @@ func (c *exportCmd) write(ctx context.Context, p process, out io.Writer, form st
 	defer bar.clear()
 	var log replay.Log
 	if c.Backup != "" {
-		o, err := openBackup(ctx, &c.Log, c.Backup, "")
+		o, err := openBackup(ctx, &c.Log.logSettings, c.Backup, "")
 		if err != nil {
 			return backupError(err)
 		}

@@ -23,11 +23,11 @@ const purposeMAC = "record mac"
 // closeTimeout is how long a journal may take to settle its last appends.
 const closeTimeout = 5 * time.Second
 
-// openJournal opens the log of a site, and makes it if it is missing. replica
-// is the id of this writer.
-func openJournal(ctx context.Context, s *site, replica string, copies int, log *slog.Logger) (*journal.Journal, error) {
+// openJournal opens the log of a site, and makes it if it is missing, unless it
+// is to wait for one. replica is the id of this writer.
+func (s *site) openJournal(ctx context.Context, replica string, copies int, log *slog.Logger) (*journal.Journal, error) {
 	return journal.Open(ctx, journal.Config{
-		Conn: s.Conn, MACKey: s.Master.Derive(purposeMAC), Replica: replica, Replicas: copies, Logger: log,
+		Conn: s.Conn, MACKey: s.Master.Derive(purposeMAC), Replica: replica, Replicas: copies, Existing: s.awaits, Logger: log,
 		AckTimeout: s.patience, Observe: s.observe, Damaged: s.damaged,
 	})
 }
@@ -41,12 +41,12 @@ type reading struct {
 	log     *slog.Logger
 }
 
-func openReading(ctx context.Context, c *logSettings, g *general, p process) (*reading, error) {
+func openReading(ctx context.Context, c *placeSettings, g *general, p process) (*reading, error) {
 	if err := c.check(); err != nil {
 		return nil, &usageError{err}
 	}
 	log := newLogger(p.Stderr, g.LogLevel, g.LogFormat)
-	s, err := openToRead(c, log)
+	s, err := openToRead(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func openReading(ctx context.Context, c *logSettings, g *general, p process) (*r
 func readSite(ctx context.Context, s *site, log *slog.Logger) (r *reading, err error) {
 	r = &reading{site: s, log: log}
 	if r.copies, err = copiesOf(ctx, s); err == nil {
-		r.journal, err = openJournal(ctx, s, events.NewID("r_"), r.copies, log)
+		r.journal, err = s.openJournal(ctx, events.NewID("r_"), r.copies, log)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -25,7 +25,7 @@ func writeLog(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := openJournal(t.Context(), s, "r_test", 1, slog.New(slog.DiscardHandler))
+	j, err := s.openJournal(t.Context(), "r_test", 1, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

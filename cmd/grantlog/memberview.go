@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +14,12 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/grantlog/grantlog/events"
 	"github.com/grantlog/grantlog/events/erasable"
 	"github.com/grantlog/grantlog/events/journal"
+	"github.com/grantlog/grantlog/projections/follow"
 )
 
 const viewPrefix = "view-"
@@ -42,17 +47,45 @@ func viewMember(s *site, data string, log *slog.Logger) (dir string, err error) 
 			err = errors.Join(fmt.Errorf("a member's log: %w", err), os.RemoveAll(dir))
 		}
 	}()
-	if err = makeEmptyLog(s, dir, log); err != nil {
+	first, err := firstOf(data)
+	if err != nil {
+		return "", err
+	}
+	if err = makeEmptyLog(s, dir, first, log); err != nil {
 		return "", err
 	}
 	if err = linkBlocks(blocksOf(data, journal.StreamName), blocksOf(dir, journal.StreamName)); err != nil {
 		return "", err
 	}
-	return dir, copyBlocks(blocksOf(data, erasable.StreamName), blocksOf(dir, erasable.StreamName))
+	if err = copyBlocks(blocksOf(data, erasable.StreamName), blocksOf(dir, erasable.StreamName)); err == nil && first > 1 {
+		err = copyBlocks(blocksOf(data, follow.BaseStream), blocksOf(dir, follow.BaseStream))
+	}
+	return dir, err
 }
 
-// makeEmptyLog makes the log of a single server, and what is kept beside it.
-func makeEmptyLog(s *site, dir string, log *slog.Logger) error {
+// firstOf is where the log of a stopped member begins, if that is a whole one.
+func firstOf(data string) (first events.Position, err error) {
+	if _, err := os.Stat(blocksOf(data, journal.NextName)); !errors.Is(err, fs.ErrNotExist) {
+		return 0, cmp.Or(err, journal.ErrArchiving)
+	}
+	dir := filepath.Dir(blocksOf(data, journal.StreamName))
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return 0, &usageError{fmt.Errorf("there is no log in %s", data)}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, server.JetStreamMetaFile))
+	if err != nil {
+		return 0, err
+	}
+	var config jetstream.StreamConfig
+	if err := json.Unmarshal(text, &config); err != nil {
+		return 0, err
+	}
+	return max(1, events.Position(config.FirstSeq)), journal.Unfinished(config)
+}
+
+// makeEmptyLog makes the log of a single server that begins at first, and what
+// is kept beside it.
+func makeEmptyLog(s *site, dir string, first events.Position, log *slog.Logger) error {
 	e, err := startEmbedded(dir, "", log)
 	if err != nil {
 		return err
@@ -68,11 +101,13 @@ func makeEmptyLog(s *site, dir string, log *slog.Logger) error {
 	if _, err := erasable.Open(ctx, erasable.Config{Conn: conn, Logger: log}); err != nil {
 		return err
 	}
-	j, err := openJournal(ctx, &site{Master: s.Master, Conn: conn}, "r_view", 1, log)
-	if err != nil {
-		return err
+	if first > 1 {
+		if err := follow.PutBase(ctx, conn, 1, first, func(io.Writer) error { return nil }); err != nil {
+			return err
+		}
 	}
-	return closeJournal(j)
+	cfg := journal.Config{Conn: conn, MACKey: s.Master.Derive(purposeMAC), Replica: "r_view", Logger: log}
+	return journal.Restore(ctx, cfg, first, func(*journal.Restoration) error { return nil })
 }
 
 // blocksOf is where a server keeps the records of a stream.

@@ -20,7 +20,9 @@ type natsLogger struct {
 	log   *slog.Logger
 	alarm chan<- struct{} // told of every error; capacity 1
 	fatal atomic.Pointer[string]
-	full  atomic.Bool // an error said that the disk was
+	full  atomic.Bool            // an error said that the disk was
+	aside bool                   // nothing is graver than debug: who started the server says what came of it
+	last  atomic.Pointer[string] // error
 
 	mu    sync.Mutex
 	said  map[string]bool // errors, since
@@ -49,7 +51,7 @@ func (l *natsLogger) Tracef(format string, v ...any)  { l.log.Debug(natsText(for
 
 func (l *natsLogger) Warnf(format string, v ...any) {
 	text := natsText(format, v)
-	if slices.ContainsFunc(routine, func(words string) bool { return strings.Contains(text, words) }) {
+	if l.aside || slices.ContainsFunc(routine, func(words string) bool { return strings.Contains(text, words) }) {
 		l.log.Debug(text)
 		return
 	}
@@ -58,7 +60,9 @@ func (l *natsLogger) Warnf(format string, v ...any) {
 
 func (l *natsLogger) Errorf(format string, v ...any) {
 	level, text := slog.LevelError, natsText(format, v)
-	if l.echo(text, time.Now()) {
+	last := strings.TrimPrefix(text, natsSays)
+	l.last.Store(&last)
+	if l.aside || l.echo(text, time.Now()) {
 		level = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), level, text)
@@ -89,4 +93,7 @@ func (l *natsLogger) Fatalf(format string, v ...any) {
 	l.log.Error(natsText("%s", []any{text}))
 }
 
-func natsText(format string, v []any) string { return "nats: " + fmt.Sprintf(format, v...) }
+// natsSays begins every line of the server.
+const natsSays = "nats: "
+
+func natsText(format string, v []any) string { return natsSays + fmt.Sprintf(format, v...) }

@@ -13,8 +13,8 @@ import (
 
 // replayCmd is "grantlog replay".
 type replayCmd struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general       `embed:""`
+	Log     placeSettings `embed:""`
 
 	URL       string `name:"url" placeholder:"URL" help:"Ask a running server instead, by its own HTTP interface."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
@@ -81,7 +81,7 @@ func (c *replayCmd) Run(ctx context.Context, p process) (err error) {
 	}
 	var from reader
 	if c.URL != "" && len(c.Archives.Archive) > 0 {
-		return &usageError{errors.New("--archive goes with --data or --nats: a server is asked for what it has")}
+		return &usageError{errors.New("--archive goes with --data, --nats or --cluster-name: a server is asked for what it has")}
 	}
 	if c.URL != "" {
 		from, err = c.openServer()

@@ -22,7 +22,7 @@ type history struct {
 	bar  *progressBar
 }
 
-// openHistory opens a log at rest or on NATS. Before it touches a directory it
+// openHistory opens a log at rest or where servers run. Before it touches a directory it
 // makes sure that a log and its key are there.
 func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func() error, error) {
 	r, err := openQuietly(ctx, &c.Log, &c.General, p, "replay")
@@ -38,7 +38,7 @@ func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func(
 	if h.log, err = files.join(ctx, r.records()); err != nil {
 		return nil, done, err
 	}
-	if len(c.Log.NATS) == 0 && !c.FromStart && !c.StateHash {
+	if !c.Log.live() && !c.FromStart && !c.StateHash {
 		h.past, err = follow.ReadHistory(c.Log.stateDir(), r.Master.Derive(follow.KeyPurpose), r.log)
 	}
 	return h, done, err
@@ -47,8 +47,8 @@ func (c *replayCmd) openHistory(ctx context.Context, p process) (*history, func(
 // openQuietly opens a log to read it for a command, in whose name a running
 // server's directory is refused. A log at rest must be as long as a server knew
 // it.
-func openQuietly(ctx context.Context, c *logSettings, g *general, p process, command string) (*reading, error) {
-	atRest := len(c.NATS) == 0
+func openQuietly(ctx context.Context, c *placeSettings, g *general, p process, command string) (*reading, error) {
+	atRest := !c.live()
 	if atRest && c.Data != "" {
 		if _, err := os.ReadDir(storeDir(c.Data)); errors.Is(err, fs.ErrPermission) {
 			return nil, &usageError{fmt.Errorf("data directory: %w", err)}
@@ -56,7 +56,7 @@ func openQuietly(ctx context.Context, c *logSettings, g *general, p process, com
 		if !holdsLog(c.Data) {
 			return nil, &usageError{fmt.Errorf("there is no log in %s", c.Data)}
 		}
-		if _, err := loadMaster(c); err != nil {
+		if _, err := loadMaster(&c.logSettings); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +69,7 @@ func openQuietly(ctx context.Context, c *logSettings, g *general, p process, com
 		err = fmt.Errorf("%w (%s --url %s --admin-file %s)", err, command, inUse.URL, filepath.Join(inUse.Dir, "admin.json"))
 	}
 	if err == nil && atRest {
-		if err = checkEnd(ctx, c, r.journal); err != nil {
+		if err = checkEnd(ctx, &c.logSettings, r.journal); err != nil {
 			err = errors.Join(err, r.Close())
 		}
 	}

@@ -91,7 +91,7 @@ func (s *scenario) start(replica string) {
 	if s.site, err = openToServe(set, quiet); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.j, err = openJournal(s.t.Context(), s.site, replica, 1, quiet); err != nil {
+	if s.j, err = s.site.openJournal(s.t.Context(), replica, 1, quiet); err != nil {
 		s.t.Fatal(err)
 	}
 	if s.f, err = follow.Start(s.t.Context(), follow.Config{

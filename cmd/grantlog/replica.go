@@ -65,11 +65,11 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 	if r.listener, err = net.Listen("tcp", string(set.Listen)); err != nil {
 		return r, err
 	}
-	r.serve(handlers.Starting(log, copies))
+	r.serve(handlers.Starting(log, copies, nil))
 	if err = r.startMetrics(); err != nil {
 		return r, err
 	}
-	if err = whenReachable(ctx, s.embedded.single(), func() error { return r.openLog(ctx, copies) }); err != nil {
+	if err = r.awaitLog(ctx, copies); err != nil {
 		return r, err
 	}
 	if err = r.openTree(); err != nil {
@@ -92,7 +92,7 @@ func startReplica(ctx context.Context, set *serveSettings, s *site, log *slog.Lo
 // openLog opens the log and begins to follow it.
 func (r *replica) openLog(ctx context.Context, copies int) (err error) {
 	if r.journal == nil {
-		if r.journal, err = openJournal(ctx, r.site, events.NewID("r_"), copies, r.log); err != nil {
+		if r.journal, err = r.site.openJournal(ctx, events.NewID("r_"), copies, r.log); err != nil {
 			return err
 		}
 	}

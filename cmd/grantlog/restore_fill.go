@@ -80,28 +80,61 @@ func (r *restoration) make(ctx context.Context, dir string, log *slog.Logger) er
 	return r.fill(ctx, conn, 1, log)
 }
 
-// toNATS restores to an external NATS.
-func (c *restoreCmd) toNATS(ctx context.Context, p process, r *restoration) error {
+// toServers restores to an external NATS, or to a cluster of grantlog's own
+// servers.
+func (c *restoreCmd) toServers(ctx context.Context, p process, r *restoration) (err error) {
 	log := newLogger(p.Stderr, c.quiet(), c.General.LogFormat)
-	conn, err := connectExternal(&c.Log, log)
+	s, err := openLive(ctx, &c.Log, log)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
+	defer func() { err = errors.Join(err, s.Close()) }()
+	copies := logReplicas(c.LogReplicas, s.Conn)
+	if err := c.clear(ctx, r.config(s.Conn, copies, log)); err != nil {
+		return err
+	}
+	js, err := jetstream.New(s.Conn)
 	if err != nil {
 		return err
 	}
 	names := js.StreamNames(ctx)
 	for name := range names.Name() {
 		if strings.Contains(strings.ToLower(name), "grantlog") {
-			return &usageError{fmt.Errorf("stream %s is there already: restore to a NATS that has no log", name)}
+			return &usageError{fmt.Errorf("stream %s is there already: restore to where there is no log", name)}
 		}
 	}
 	if err := names.Err(); err != nil {
 		return fmt.Errorf("the streams cannot be listed: %w", err)
 	}
-	return r.fill(ctx, conn, logReplicas(c.LogReplicas, conn), log)
+	return r.fill(ctx, s.Conn, copies, log)
+}
+
+// clear removes what is left of a restoration that was broken off, if that is
+// asked for.
+func (c *restoreCmd) clear(ctx context.Context, cfg journal.Config) error {
+	restoring, err := journal.Restoring(ctx, cfg)
+	switch {
+	case err != nil || !restoring:
+		return err
+	case !c.Anew:
+		return &usageError{errors.New("a log is being restored there, or that was broken off; if so, do it again with --anew")}
+	}
+	return journal.Abandon(ctx, cfg, func() error {
+		store, err := erasable.Open(ctx, erasable.Config{Conn: cfg.Conn, Replicas: cfg.Replicas, Logger: cfg.Logger, Existing: true})
+		if err == nil {
+			err = store.Remove(ctx)
+		}
+		if errors.Is(err, erasable.ErrNotFound) {
+			err = nil
+		}
+		return errors.Join(err, removeBase(ctx, cfg.Conn))
+	})
+}
+
+func (r *restoration) config(conn *nats.Conn, copies int, log *slog.Logger) journal.Config {
+	return journal.Config{
+		Conn: conn, MACKey: r.master.Derive(purposeMAC), Replica: events.NewID("r_"), Replicas: copies, Logger: log,
+	}
 }
 
 // quiet is the log level of a command that tells at the end what went wrong.
@@ -115,11 +148,8 @@ func (c *restoreCmd) quiet() logLevel {
 // fill makes the log and what stands beside it. Where that fails, neither is
 // left.
 func (r *restoration) fill(ctx context.Context, conn *nats.Conn, copies int, log *slog.Logger) error {
-	cfg := journal.Config{
-		Conn: conn, MACKey: r.master.Derive(purposeMAC), Replica: events.NewID("r_"), Replicas: copies, Logger: log,
-	}
 	first := r.log.Manifest().First
-	return journal.Restore(ctx, cfg, max(1, first), func(into *journal.Restoration) error {
+	return journal.Restore(ctx, r.config(conn, copies, log), max(1, first), func(into *journal.Restoration) error {
 		var err error
 		if first > 1 {
 			err = follow.PutBase(ctx, conn, copies, first, r.log.CopyBase)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,20 +18,22 @@ import (
 )
 
 // site is what a command holds open to work on a log: the master key, a
-// connection to the NATS that has the stream and, unless it only reads from an
-// external NATS, the data directory.
+// connection to the NATS that has the stream and, where the log is at rest or
+// served, the data directory.
 type site struct {
 	Master seal.Master
 	Conn   *nats.Conn
 
 	dir      *dataDir      // nil: none is held
-	embedded *embeddedNATS // nil: NATS is external
+	embedded *embeddedNATS // nil: NATS is external, or a cluster that runs
+	guest    *guest        // of such a cluster; nil: of none
 	view     string        // directory to remove at the end; empty: none
 
 	observe func(journal.Commit) // told of every write; nil: nobody is
 	damaged func(journal.Damage) // told of every copy that failed a check
 	traces  *tracing.Tracing     // of requests; nil: nobody asked for them
 
+	awaits   bool          // the log: it is not made
 	patience time.Duration // with a log that does not answer; 0: a server's
 }
 
@@ -44,7 +47,7 @@ func openToServe(c *serveSettings, log *slog.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{dir: dir}
+	s := &site{dir: dir, awaits: c.AwaitLog}
 	if err := firstStart(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -66,11 +69,11 @@ func firstStart(c *serveSettings) error {
 }
 
 // openToRead opens a site of a log that is there already.
-func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
-	s := &site{patience: readingPatience}
-	if len(c.NATS) > 0 {
-		return s.open(c, nil, "", log)
+func openToRead(ctx context.Context, place *placeSettings, log *slog.Logger) (*site, error) {
+	if place.live() {
+		return openLive(ctx, place, log)
 	}
+	s, c := &site{patience: readingPatience}, &place.logSettings
 	if _, err := os.Stat(storeDir(c.Data)); errors.Is(err, fs.ErrNotExist) {
 		return nil, &usageError{fmt.Errorf("there is no log in %s", c.Data)}
 	}
@@ -86,6 +89,23 @@ func openToRead(c *logSettings, log *slog.Logger) (*site, error) {
 		return s.openView(c, err, log)
 	}
 	return s.open(c, nil, "", log)
+}
+
+// openLive opens a site where servers run: on an external NATS, or in a cluster
+// of grantlog's own servers.
+func openLive(ctx context.Context, place *placeSettings, log *slog.Logger) (*site, error) {
+	s := &site{patience: readingPatience}
+	if place.Cluster.Name == "" {
+		return s.open(&place.logSettings, nil, "", log)
+	}
+	var err error
+	if s.Master, err = loadMaster(&place.logSettings); err == nil {
+		s.guest, s.Conn, err = joinCluster(ctx, &place.Cluster, s.Master, log)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // openView opens the log of a member of a cluster without its cluster.
@@ -143,6 +163,9 @@ func (s *site) Close() error {
 	}
 	if s.embedded != nil {
 		s.embedded.stop()
+	}
+	if s.guest != nil {
+		s.guest.leave()
 	}
 	var errs []error
 	if s.view != "" {

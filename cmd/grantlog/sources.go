@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -15,6 +16,10 @@ import (
 // argvOnly is the tag of a flag that is no setting: it has neither an
 // environment variable nor a key of the settings file.
 const argvOnly = "argv"
+
+// unlessGiven is the tag of a setting that is read from the command line alone
+// where one of the named flags stands there.
+const unlessGiven = "unless"
 
 // sources gives settings that are not on the command line: from the
 // environment, else from the settings file.
@@ -86,8 +91,8 @@ func settingNames(app *kong.Application) map[string]bool {
 
 // Resolve implements kong.Resolver. It decodes the value once itself, so that
 // an error names the variable or the line it comes from.
-func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if flag.Tag.Has(argvOnly) {
+func (s *sources) Resolve(kctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if flag.Tag.Has(argvOnly) || given(kctx, flag.Tag.Get(unlessGiven)) {
 		return nil, nil
 	}
 	text, origin := "", ""
@@ -108,6 +113,13 @@ func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 		return nil, &settingError{origin, err}
 	}
 	return value, nil
+}
+
+// given reports whether one of several flags stands on the command line.
+func given(kctx *kong.Context, flags string) bool {
+	return slices.ContainsFunc(kctx.Path, func(step *kong.Path) bool {
+		return step.Flag != nil && !step.Resolved && slices.Contains(strings.Split(flags, ","), step.Flag.Name)
+	})
 }
 
 // Validate implements kong.Resolver.

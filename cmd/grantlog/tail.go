@@ -13,8 +13,8 @@ import (
 
 // tailCmd is "grantlog tail".
 type tailCmd struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general       `embed:""`
+	Log     placeSettings `embed:""`
 
 	URL       string `name:"url" placeholder:"URL" help:"Follow a running server instead, by its own HTTP streams."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`

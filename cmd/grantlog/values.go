@@ -152,6 +152,12 @@ func (r *routeURLs) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// first is the host and port of the first one.
+func (r routeURLs) first() address { return address(hostOf(r[0])) }
+
+// hostOf is the host and port of a route that was found good.
+func hostOf(route string) string { return strings.TrimPrefix(route, "nats://") }
+
 // networks are the addresses of trusted proxies.
 type networks []netip.Prefix
 

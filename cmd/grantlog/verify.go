@@ -13,8 +13,8 @@ import (
 
 // verifyCmd is "grantlog verify".
 type verifyCmd struct {
-	General general     `embed:""`
-	Log     logSettings `embed:""`
+	General general       `embed:""`
+	Log     placeSettings `embed:""`
 
 	URL       string `name:"url" placeholder:"URL" help:"Verify the log of a running server instead, by its own HTTP interface."`
 	AdminFile string `placeholder:"FILE" help:"Credentials to ask the running server with: its admin.json."`
@@ -164,7 +164,7 @@ func (c *verifyCmd) verifyBackup(ctx context.Context, p process) (err error) {
 	if err != nil {
 		return err
 	}
-	o, err := openBackup(ctx, &c.Log, c.Backup, "")
+	o, err := openBackup(ctx, &c.Log.logSettings, c.Backup, "")
 	if err != nil {
 		return backupError(err)
 	}

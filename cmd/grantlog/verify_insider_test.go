@@ -39,7 +39,7 @@ type written struct {
 func readAll(t *testing.T, data string) (all []written) {
 	t.Helper()
 	p, _, _ := world(nil)
-	r, err := openReading(t.Context(), &logSettings{Data: data}, &general{LogLevel: logLevel(slog.LevelError)}, p)
+	r, err := openReading(t.Context(), &placeSettings{logSettings: logSettings{Data: data}}, &general{LogLevel: logLevel(slog.LevelError)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func forge(t *testing.T, data string, log []written) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := openJournal(t.Context(), s, "r_insider", 1, quiet)
+	j, err := s.openJournal(t.Context(), "r_insider", 1, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

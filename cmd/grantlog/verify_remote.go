@@ -63,7 +63,7 @@ func (c *verifyCmd) openServed(ctx context.Context, _ process) (*evidence, error
 	if len(c.Archives.Archive) == 0 {
 		return e, nil
 	}
-	master, err := loadMaster(&c.Log)
+	master, err := loadMaster(&c.Log.logSettings)
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("--archive: an archive is opened with the master key of the log: %w", err)}
 	}

@@ -130,9 +130,9 @@ type Journal struct {
 }
 
 // Open creates the stream if it is missing (see Existing) and asserts that it
-// is configured as the log needs it: otherwise it returns a *drift.Error. While the server
-// cannot answer yet, as in a cluster that is still starting, Open waits until
-// ctx ends. Several replicas may open at once.
+// is configured as the log needs it: otherwise it returns a *drift.Error. While
+// the server cannot answer yet, as in a cluster that is still starting, Open
+// waits until ctx ends. Several replicas may open at once.
 func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err

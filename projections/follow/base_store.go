@@ -17,6 +17,9 @@ import (
 // log. Nothing there expires: without the base, the log is of no use.
 const BaseBucket = "grantlog_base"
 
+// BaseStream is the JetStream stream of BaseBucket.
+const BaseStream = "OBJ_" + BaseBucket
+
 func baseBucket(conn *nats.Conn, replicas int) (*bucket, error) {
 	js, err := jetstream.New(conn)
 	if err != nil {
