@@ -179,7 +179,7 @@ func rows(t *testing.T, a answer) (all []auditEvent) {
 		t.Error("lines end as RFC 4180 does not say")
 	}
 	for _, row := range table[1:] {
-		e := auditEvent{Time: row[1], Type: row[2], ID: row[3], Organization: row[5]}
+		e := auditEvent{Time: row[1], Type: row[2], ID: row[3], Organization: row[5], Correlation: row[9], Causation: row[10]}
 		if err := json.Unmarshal([]byte(row[0]), &e.Position); err != nil {
 			t.Fatal(err)
 		}
