@@ -18,8 +18,9 @@ import (
 // Header is the name of the header in requests and answers.
 const Header = "Consistency-Token"
 
-// patience is how long a read waits for the write it must reflect.
-const patience = time.Second
+// patience is how long a read waits for the write it must reflect: a refusal is
+// to reach its client within a second.
+const patience = 900 * time.Millisecond
 
 // Follower is what the middleware needs of the replica's state.
 type Follower interface {
