@@ -247,13 +247,21 @@ func (r *replica) found(ctx context.Context, seed *seedfile.Seed) error {
 func (r *replica) drain() error {
 	r.log.Info("grantlog stops")
 	r.server.Load().Stopping()
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	return r.finish(drainTimeout)
+}
+
+// finish closes the HTTP address after the requests that are in flight. Those
+// that take longer are cut off, which is no failure of the stop.
+func (r *replica) finish(atMost time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
 	defer cancel()
 	r.face.finish(ctx)
-	if err := r.web.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests were still in flight after %v", drainTimeout), r.web.Close())
+	err := r.web.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		r.log.Warn("requests that were still in flight are cut off", "after", atMost)
+		err = r.web.Close()
 	}
-	return nil
+	return err
 }
 
 // close gives back what startReplica took, the log last.
