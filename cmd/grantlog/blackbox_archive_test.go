@@ -203,7 +203,7 @@ func (c *cluster) archive(env []string, before int) (file string) {
 func TestArchivingUnderReplicas(t *testing.T) {
 	t.Parallel()
 	n := startNATSCluster(t)
-	c := n.startReplicas("--max-staleness", "3s")
+	c := n.startReplicas()
 	a, b := c.members[0], c.members[1]
 	admin := c.administrator()
 	app := a.create(a.token(admin))
