@@ -25,7 +25,7 @@ func TestDeletionErases(t *testing.T) {
 	id := r.create("agent@example.com")
 	u := r.user(id)
 	handle := u.Handle
-	copied := journaltest.New(t, journaltest.StoreDir(s.copy()))
+	copied := journaltest.New(t, journaltest.StoreDir(s.copy(r)))
 	if n := s.onDisk("agent@example.com"); n != 0 {
 		t.Errorf("%d files hold the address in clear", n)
 	}
@@ -67,7 +67,7 @@ func TestDeletionErases(t *testing.T) {
 	}
 
 	// The server's index of names is written now and then, and when it stops.
-	s.restart()
+	s.restart(r)
 	for _, name := range []string{"key." + id, "." + handle} {
 		if n := s.onDisk(name); n != 0 {
 			t.Errorf("%d files hold the entry %s", n, name)
@@ -84,22 +84,21 @@ func TestDeletionErases(t *testing.T) {
 }
 
 // copy copies the server's directory without the bucket.
-func (s *site) copy() string {
+func (s *site) copy(r *replica) string {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	s.Stop()
 	copyTree(s.t, dir, s.Dir(), "KV_"+erasable.Bucket)
-	s.restart()
+	s.restart(r)
 	return dir
 }
 
-// restart waits until connections are back.
-func (s *site) restart() {
+// restart waits until a replica's connection is back.
+func (s *site) restart(r *replica) {
 	s.t.Helper()
 	s.Restart()
-	j := s.Open()
 	for ctx := s.t.Context(); ctx.Err() == nil; {
-		if _, err := j.Last(ctx); err == nil {
+		if _, err := r.base.Journal.Last(ctx); err == nil {
 			return
 		}
 	}
