@@ -106,6 +106,9 @@ type decoder struct {
 	types registry
 	event Event
 	token TokenIssued
+
+	second lastSecond
+	former likeness
 }
 
 var envelopeShape = shapeOf(reflect.TypeFor[envelope]())
@@ -123,7 +126,7 @@ func (d *decoder) decode(b []byte, i int) (int, error) {
 // decodeCanonical reports whether the event was in its canonical form as far
 // as this function can tell; if not, d holds nothing of use.
 func (d *decoder) decodeCanonical(c *cursor) (bool, error) {
-	name, version, ok := c.envelope(&d.event)
+	name, version, ok := c.envelope(&d.event, &d.second)
 	if !ok {
 		return false, nil
 	}

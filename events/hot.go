@@ -64,17 +64,16 @@ func appendString(dst []byte, s string) []byte {
 }
 
 // envelope reads an event up to the value of its data into e.
-func (c *cursor) envelope(e *Event) (name string, version int, ok bool) {
+func (c *cursor) envelope(e *Event, last *lastSecond) (name string, version int, ok bool) {
 	var stamp string
 	*e = Event{}
-	if !c.member(`{"id":"`, &e.ID) || !c.member(`,"type":"`, &name) || !c.literal(`,"version":`) {
+	if !c.member(`{"id":"`, &e.ID) {
 		return "", 0, false
 	}
-	v, ok := c.number()
-	if !ok || v > math.MaxInt32 || !c.member(`,"time":"`, &stamp) {
+	if name, version, ok = c.kind(); !ok || !c.member(`,"time":"`, &stamp) {
 		return "", 0, false
 	}
-	if e.Time, ok = parseTime(stamp); !ok {
+	if e.Time, ok = last.parse(stamp); !ok {
 		return "", 0, false
 	}
 	ok = c.optional(`,"organization":"`, &e.Organization) &&
@@ -82,7 +81,19 @@ func (c *cursor) envelope(e *Event) (name string, version int, ok bool) {
 		c.optional(`,"correlation":"`, &e.Correlation) &&
 		c.optional(`,"causation":"`, &e.Causation) &&
 		c.literal(`,"data":`)
-	return name, int(v), ok && e.ID != ""
+	return name, version, ok && e.ID != ""
+}
+
+// kind reads the type and the version, most often those of one event.
+func (c *cursor) kind() (name string, version int, ok bool) {
+	if c.literal(`,"type":"` + tokenIssuedName + `","version":1`) {
+		return tokenIssuedName, tokenIssuedVersion, true
+	}
+	if !c.member(`,"type":"`, &name) || !c.literal(`,"version":`) {
+		return "", 0, false
+	}
+	v, ok := c.number()
+	return name, int(v), ok && v <= math.MaxInt32
 }
 
 func (c *cursor) actor(a *Actor) bool {
@@ -109,16 +120,22 @@ func (c *cursor) member(name string, value *string) (ok bool) {
 
 // optional is member for one that may be absent.
 func (c *cursor) optional(name string, value *string) (ok bool) {
-	if !c.literal(name) {
+	if c.other(name) || !c.literal(name) {
 		return true
 	}
 	*value, ok = c.text()
 	return ok
 }
 
+// other reports that another member follows, where the first letter tells it.
+func (c *cursor) other(name string) bool {
+	const letter = len(`,"`)
+	return c.i+letter < len(c.b) && c.b[c.i+letter] != name[letter]
+}
+
 // optionalNumber is optional for a number, which is not 0.
 func (c *cursor) optionalNumber(name string, value *int) bool {
-	if !c.literal(name) {
+	if c.other(name) || !c.literal(name) {
 		return true
 	}
 	n, ok := c.number()

@@ -104,6 +104,9 @@ func FuzzHotDecode(f *testing.F) {
 	f.Add([]byte(strings.Replace(coldEvent, `"application.updated"`, `"key.created"`, 1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := &decoder{types: catalogue}
+		if _, err := d.decode([]byte(hotEvent), 0); err != nil { // which b may be like
+			t.Fatal(err)
+		}
 		c := cursor{b: b}
 		ok, err := d.decodeCanonical(&c)
 		if !ok {
@@ -180,6 +183,76 @@ func FuzzDecodePage(f *testing.F) {
 			t.Fatal("reading changed the page")
 		}
 	})
+}
+
+// What is remembered of an event does not show in the next one, however much
+// they are alike.
+func TestEventsOfAPageAreReadEachForItself(t *testing.T) {
+	var all []string
+	for _, change := range [][2]string{
+		{},
+		{`14.123456Z`, `14.000001Z`},
+		{`14.123456Z`, `15.123456Z`},
+		{`11-22T`, `12-22T`},
+		{`"application":"a_1","secret"`, `"application":"a_11","secret"`},
+		{`"secret":1`, `"secret":0`},
+		{`"secret":1,`, `"secret":1,"userVersion":2,`},
+		{`"user":"u_1","grant"`, `"grant"`},
+		{`"user":"u_1","grant"`, `"user":"u_1","userVersion":7,"grant"`},
+		{`"user":"u_1","grant"`, `"service":"s_1","family":"f_1","grant"`},
+		{`"grant":"g"`, `"grant":""`},
+		{`"scope":"s"`, `"scope":"s t"`},
+		{`"key":"k"`, `"key":"é"`},
+		{`"issuedAt":1`, `"issuedAt":10`},
+		{`"issuedAt":1,`, `"issuedAt":-1,`},
+		{`"issuedAt":1,`, `"issuedAt":"1",`},
+		{`14.123456Z`, `14.12345xZ`},
+		{`14.123456Z`, `14,123456Z`},
+		{`14.123456Z`, `14.123456z`},
+		{`"f0f1`, `"F0f1`},
+		{`"version":1`, `"version":12`},
+		{`"version":1`, `"version":2`},
+		{`"token.issued"`, `"token.issuer"`},
+	} {
+		all = append(all, strings.Replace(hotEvent, change[0], change[1], 1))
+	}
+	all = append(all, coldEvent, revokedEvent)
+	for _, first := range all {
+		for _, second := range all {
+			got, _, err := readPage(DecodePage(AppendPage(nil, testHeader, []byte(first), []byte(second), []byte(second))))
+			var want []*Event
+			var wantErr error
+			for _, b := range []string{first, second, second} {
+				d, err := decodeReference([]byte(b))
+				if wantErr = err; err != nil {
+					break
+				}
+				d.event.Actor.Replica = testHeader.Replica
+				want = append(want, &d.event)
+			}
+			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (wantErr == nil) {
+				t.Errorf("%s\nand\n%s\n%v, want %v\n%s", first, second, err, wantErr, diff)
+			}
+		}
+	}
+}
+
+func TestTextEndsAtTheFirstByteThatIsNotPlain(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for c := range 256 {
+				b := bytes.Repeat([]byte("~ "), length)[:length]
+				b[at] = byte(c)
+				want := at
+				if plain[c] {
+					want = length
+				}
+				if got := skipPlainText(b, 0); got != want {
+					t.Fatalf("byte %#x at %d of %d: %d", c, at, length, got)
+				}
+			}
+		}
+	}
 }
 
 // TestCanonicalFormAllocatesNothing counts per page of 1,000: what a page

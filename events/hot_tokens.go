@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // The two payloads that a busy server writes and replays by the million.
@@ -37,7 +38,7 @@ func appendHot(dst []byte, d Data) ([]byte, bool) {
 func (d *decoder) decodeHot(c *cursor, name string, version int) (hot, ok bool) {
 	switch {
 	case name == tokenIssuedName && version == tokenIssuedVersion:
-		ok = c.tokenIssued(&d.token)
+		ok = c.tokenIssued(&d.token, &d.former)
 		d.event.Type, d.event.Version, d.event.Data = tokenIssuedName, version, &d.token
 	case name == tokenRevokedName && version == tokenRevokedVersion:
 		t := new(TokenRevoked) // the caller's, unlike the other
@@ -75,12 +76,40 @@ func appendTokenRevoked(dst []byte, t *TokenRevoked) []byte {
 	return append(dst, '}')
 }
 
-func (c *cursor) tokenIssued(t *TokenIssued) bool {
-	t.User, t.UserVersion, t.Service, t.Family = "", 0, "", ""
-	ok := c.literal(`{"jti":"`) && c.hex(t.ID[:]) &&
-		c.literal(`,"digest":"`) && c.hex(t.Digest[:]) &&
-		c.member(`,"application":"`, &t.Application) && c.literal(`,"secret":`)
+// likeness is what a token was like that was read before: the tokens of a page
+// often differ in their ids and times only.
+type likeness struct {
+	text  string // from behind the digest up to the time; must not change
+	token TokenIssued
+}
+
+func (c *cursor) tokenIssued(t *TokenIssued, former *likeness) bool {
+	var id TokenID
+	var digest TokenDigest
+	ok := c.literal(`{"jti":"`) && c.hex(id[:]) && c.literal(`,"digest":"`) && c.hex(digest[:])
 	if !ok {
+		return false
+	}
+	if start := c.i; former.text == "" || !c.literal(former.text) {
+		if !c.likeness(&former.token) {
+			former.text = ""
+			return false
+		}
+		former.text = unsafe.String(&c.b[start], c.i-start)
+	}
+	*t = former.token
+	t.ID, t.Digest = id, digest
+	if t.IssuedAt, ok = c.number(); !ok || !c.literal(`,"expiresAt":`) {
+		return false
+	}
+	t.ExpiresAt, ok = c.number()
+	return ok && c.literal(`}`)
+}
+
+// likeness reads what a likeness remembers.
+func (c *cursor) likeness(t *TokenIssued) bool {
+	*t = TokenIssued{}
+	if !c.member(`,"application":"`, &t.Application) || !c.literal(`,"secret":`) {
 		return false
 	}
 	secret, ok := c.number()
@@ -88,21 +117,13 @@ func (c *cursor) tokenIssued(t *TokenIssued) bool {
 		return false
 	}
 	t.Secret = int(secret)
-	ok = c.optional(`,"user":"`, &t.User) &&
+	return c.optional(`,"user":"`, &t.User) &&
 		c.optionalNumber(`,"userVersion":`, &t.UserVersion) &&
 		c.optional(`,"service":"`, &t.Service) &&
 		c.optional(`,"family":"`, &t.Family) &&
 		c.member(`,"grant":"`, &t.Grant) &&
 		c.member(`,"scope":"`, &t.Scope) &&
 		c.member(`,"key":"`, &t.Key) && c.literal(`,"issuedAt":`)
-	if !ok {
-		return false
-	}
-	if t.IssuedAt, ok = c.number(); !ok || !c.literal(`,"expiresAt":`) {
-		return false
-	}
-	t.ExpiresAt, ok = c.number()
-	return ok && c.literal(`}`)
 }
 
 func (c *cursor) tokenRevoked(t *TokenRevoked) bool {

@@ -1,6 +1,10 @@
 package events
 
-import "unsafe"
+import (
+	"encoding/binary"
+	"math/bits"
+	"unsafe"
+)
 
 // cursor reads the canonical form of a page or an event: no white space, fixed
 // member order, strings without escapes. A method that answers false leaves
@@ -23,18 +27,33 @@ func (c *cursor) literal(s string) bool {
 // text reads the rest of a string whose opening quote was skipped, and its
 // closing quote. The result aliases the buffer.
 func (c *cursor) text() (string, bool) {
-	for i := c.i; i < len(c.b); i++ {
-		if plain[c.b[i]] {
-			continue
-		}
-		if c.b[i] != '"' {
-			return "", false
-		}
-		s := unsafe.String(unsafe.SliceData(c.b[c.i:]), i-c.i)
-		c.i = i + 1
-		return s, true
+	i := skipPlainText(c.b, c.i)
+	if i == len(c.b) || c.b[i] != '"' {
+		return "", false
 	}
-	return "", false
+	s := unsafe.String(unsafe.SliceData(c.b[c.i:]), i-c.i)
+	c.i = i + 1
+	return s, true
+}
+
+// skipPlainText returns the index of the first byte of b[i:] that is not plain.
+// It looks at eight at a time: of a word, the lowest byte that is marked is the
+// lowest that is not plain, and a carry marks only higher ones.
+func skipPlainText(b []byte, i int) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, backslash := w^each*'"', w^each*'\\'
+		marks := (quote-each)&^quote | (backslash-each)&^backslash |
+			(w-each*' ')&^w | (w + each) | w
+		if marks &= high; marks != 0 {
+			return i + bits.TrailingZeros64(marks)/8
+		}
+	}
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
 }
 
 // number reads an integer of 0 to 18 digits' worth, so it cannot overflow.
