@@ -25,11 +25,16 @@ func (p *interned[T]) find(v T) (uint32, bool) {
 	return n, ok || v == zero
 }
 
-// acquire counts one more use of v. If v is new, own(v) is what is kept.
-func (p *interned[T]) acquire(v T, own func(T) T) uint32 {
+// acquire counts one more use of v. If v is new, own(v) is what is kept. guess
+// is a number that acquire gave before: where it is that of v, it saves a search.
+func (p *interned[T]) acquire(v T, guess uint32, own func(T) T) uint32 {
 	var zero T
 	if v == zero {
 		return 0
+	}
+	if c := &p.values[guess]; c.value == v {
+		c.uses++
+		return guess
 	}
 	if n, ok := p.numbers[v]; ok {
 		p.values[n].uses++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,35 @@ func reaches(x *index, tag, want uint32) bool {
 			return slot == want && match
 		}
 	}
+}
+
+// Whatever is guessed, equal values have one number for as long as one is used.
+func TestInternedEqualsCounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := newInterned[string]()
+		numbers, uses := map[string]uint32{"": 0}, map[string]int{}
+		for range rapid.IntRange(1, 100).Draw(t, "steps") {
+			v := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "value")
+			if uses[v] > 0 && rapid.Bool().Draw(t, "release") {
+				p.release(numbers[v])
+				uses[v]--
+				continue
+			}
+			guess := rapid.IntRange(0, len(p.values)-1).Draw(t, "guess")
+			n := p.acquire(v, uint32(guess), strings.Clone)
+			if known := v == "" || uses[v] > 0; known && n != numbers[v] {
+				t.Fatalf("%q is %d and was %d", v, n, numbers[v])
+			}
+			if numbers[v] = n; v != "" {
+				uses[v]++
+			}
+		}
+		for v, n := range uses {
+			if got, ok := p.find(v); ok != (n > 0) || ok && (got != numbers[v] || p.value(got) != v || p.values[got].uses != n) {
+				t.Errorf("%q: %d, %v; want %d, used %d times", v, got, ok, numbers[v], n)
+			}
+		}
+	})
 }
 
 func TestSweptTokensLeaveNothing(t *testing.T) {

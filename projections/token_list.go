@@ -54,6 +54,15 @@ func (t *Tokens) compare(slot uint32, p *TokenPlace) int {
 	return cmp.Or(cmp.Compare(e.position, p.Position), cmp.Compare(e.ordinal(), p.Ordinal))
 }
 
+// newest is an application's token that was issued last; a zero one if there is
+// none.
+func (t *Tokens) newest(app uint32) *entry {
+	if int(app) >= len(t.lists) {
+		return t.at(0)
+	}
+	return t.at(t.lists[app].newest)
+}
+
 // link puts a token at the new end of its application's list.
 func (t *Tokens) link(app, slot uint32, e *entry) {
 	for int(app) >= len(t.lists) {

@@ -26,6 +26,7 @@ type Tokens struct {
 	partial *partial // nil: it has all tokens
 
 	applications interned[string]
+	latest       uint32      // application of the token that was inserted last
 	lists        []tokenList // by the application's place in applications
 	origins      interned[origin]
 	holders      interned[holder]
@@ -124,7 +125,9 @@ func (t *Tokens) view(slot uint32) Token {
 // caller made sure that its id is new. Its strings are copied.
 func (t *Tokens) insert(n *Token) {
 	slot := t.take()
-	app := t.applications.acquire(n.Application, strings.Clone)
+	app := t.applications.acquire(n.Application, t.latest, strings.Clone)
+	t.latest = app
+	former := t.newest(app)
 	e := t.edit(slot)
 	*e = entry{
 		id: n.ID, digest: n.Digest, position: n.Position,
@@ -132,8 +135,8 @@ func (t *Tokens) insert(n *Token) {
 		origin: t.origins.acquire(origin{
 			application: app, secret: n.Secret,
 			organization: n.Organization, scope: n.Scope, key: n.Key, grant: n.Grant, service: n.Service,
-		}, origin.clone),
-		holder: t.holders.acquire(holder{user: n.User, family: n.Family}, holder.clone),
+		}, former.origin, origin.clone),
+		holder: t.holders.acquire(holder{user: n.User, family: n.Family}, former.holder, holder.clone),
 	}
 	if n.Ended {
 		e.end()

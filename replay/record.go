@@ -58,6 +58,7 @@ func (r *Record) latest() (latest time.Time) {
 
 // fold applies the record to a state.
 func (r *Record) fold(s *projections.State) error {
+	s.Expect(r.tokens)
 	for i := range r.Events {
 		if err := r.apply(s, i); err != nil {
 			return err

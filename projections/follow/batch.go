@@ -39,6 +39,7 @@ var tokenIssued = (*events.TokenIssued)(nil).EventType()
 
 // fold applies the events to a state. An error leaves it half done.
 func (b *batch) fold(s *projections.State, r *journal.Record) error {
+	s.Expect(b.tokens)
 	at := projections.Record{Position: r.Position, Subject: r.Subject}
 	for i := range b.events {
 		if err := s.Apply(at, i, &b.events[i]); err != nil {
