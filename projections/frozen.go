@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/grantlog/grantlog/events"
@@ -97,10 +98,16 @@ func (s *State) alias() *Frozen {
 }
 
 // Hash is the SHA-256 of what Encode writes: equal for equal histories, on
-// every machine.
+// every machine. It is made of one part while the next is encoded.
 func (f *Frozen) Hash() (sum [32]byte) {
 	h := sha256.New()
-	if err := f.Encode(h); err != nil {
+	encoded, w := io.Pipe()
+	var hashing sync.WaitGroup
+	hashing.Go(func() { io.CopyBuffer(h, encoded, make([]byte, sectionPart)) })
+	err := f.Encode(w)
+	w.Close()
+	hashing.Wait()
+	if err != nil {
 		// A hash takes everything, and every value came out of JSON.
 		panic("projections: a state that cannot be encoded: " + err.Error())
 	}

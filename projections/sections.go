@@ -72,6 +72,8 @@ const (
 	// maxSection bounds what a damaged length can make a reader allocate. A
 	// section holds little more than one event, which NATS bounds to 8 MiB.
 	maxSection = 64 << 20
+	// sectionPart is how much is written at once.
+	sectionPart = 64 << 10
 )
 
 // ErrSnapshot is wrapped by every error of Decode.
@@ -89,7 +91,7 @@ type sectionWriter struct {
 }
 
 func newSectionWriter(w io.Writer) *sectionWriter {
-	e := &sectionWriter{w: bufio.NewWriterSize(w, 64<<10)}
+	e := &sectionWriter{w: bufio.NewWriterSize(w, sectionPart)}
 	e.w.WriteString(magic)
 	e.w.Write(binary.AppendUvarint(nil, schema))
 	return e
