@@ -11,20 +11,14 @@ import (
 // There are a few batches, which are used again, and no more.
 const (
 	batchRecords = 64
-	batchBytes   = 1 << 20
+	batchBytes   = 256 << 10
 	batches      = 6
 )
 
-// item is a record on its way.
-type item struct {
-	raw    journal.Record
-	record Record
-}
-
 type batch struct {
-	items [batchRecords]item
-	n     int // items that count
-	bytes int
+	records [batchRecords]journal.Record
+	n       int // records that count
+	bytes   int
 }
 
 // run reads the log through the stages, each in a goroutine of its own. It
@@ -33,17 +27,17 @@ type batch struct {
 func (v *verification) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	free, raw, decoded := make(chan *batch, batches), make(chan *batch, batches), make(chan *batch, batches)
+	free, raw, entered := make(chan *batch, batches), make(chan *batch, batches), make(chan *batch, batches)
 	for range batches {
 		free <- &batch{}
 	}
 	var stages sync.WaitGroup
 	var hashed, folded error
 	stages.Go(func() {
-		defer close(decoded)
-		hashed = pass(raw, decoded, v.hash, cancel)
+		defer close(entered)
+		hashed = pass(raw, entered, v.hash, cancel)
 	})
-	stages.Go(func() { folded = pass(decoded, free, v.fold, cancel) })
+	stages.Go(func() { folded = pass(entered, free, v.fold, cancel) })
 
 	var filling *batch
 	read := v.log.Read(ctx, v.from, v.last, func(r *journal.Record) error {
@@ -58,7 +52,7 @@ func (v *verification) run(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		filling.items[filling.n].raw = *r
+		filling.records[filling.n] = *r
 		filling.n++
 		if filling.bytes += r.Bytes; filling.n == batchRecords || filling.bytes >= batchBytes {
 			raw <- filling
@@ -85,11 +79,11 @@ func firstError(errs ...error) error {
 
 // pass does the work of a stage. After an error it goes on taking batches, so
 // that nobody waits for it, and passes on what was good.
-func pass(in <-chan *batch, out chan<- *batch, work func(*item) error, cancel context.CancelCauseFunc) (err error) {
+func pass(in <-chan *batch, out chan<- *batch, work func(*journal.Record) error, cancel context.CancelCauseFunc) (err error) {
 	for b := range in {
 		good := 0
 		for err == nil && good < b.n {
-			if err = work(&b.items[good]); err != nil {
+			if err = work(&b.records[good]); err != nil {
 				cancel(err)
 				break
 			}

@@ -107,7 +107,7 @@ func (k Kept) end() events.Position {
 }
 
 // verification is one call of Verify. Records pass three stages: they are read
-// and authenticated, then hashed and decoded, then folded.
+// and authenticated, then hashed, then decoded and folded.
 type verification struct {
 	Options
 	log    Log
@@ -119,7 +119,8 @@ type verification struct {
 	heads []tree.Head     // kept ones that are still to come
 	same  events.Position // the tree agreed with a kept head here
 
-	state  *projections.State // the third stage's
+	record Record // the third stage's
+	state  *projections.State
 	report Report
 }
 
@@ -169,11 +170,11 @@ func (v *verification) read(r *journal.Record) error {
 }
 
 // hash is the second stage.
-func (v *verification) hash(i *item) error {
-	if i.raw.Position <= v.origin.Position {
+func (v *verification) hash(r *journal.Record) error {
+	if r.Position <= v.origin.Position {
 		return nil
 	}
-	if err := v.edge.Append(tree.Leaf(i.raw.Subject, i.raw.Payload)); err != nil {
+	if err := v.edge.Append(tree.Leaf(r.Subject, r.Payload)); err != nil {
 		return err
 	}
 	for len(v.heads) > 0 && v.heads[0].Size == v.edge.Size() {
@@ -183,10 +184,7 @@ func (v *verification) hash(i *item) error {
 			return err
 		}
 	}
-	if v.Records {
-		return nil
-	}
-	return i.record.read(&i.raw)
+	return nil
 }
 
 // meet compares a head with the next kept one, which is of that size.
@@ -200,24 +198,27 @@ func (v *verification) meet(head tree.Head) error {
 }
 
 // fold is the third stage.
-func (v *verification) fold(i *item) error {
+func (v *verification) fold(r *journal.Record) error {
 	p := &v.report
-	if i.raw.Position <= v.origin.Position {
-		p.Position, p.Chain = i.raw.Position, i.raw.Chain
+	if r.Position <= v.origin.Position {
+		p.Position, p.Chain = r.Position, r.Chain
 		return nil
 	}
 	if !v.Records {
-		if err := i.record.fold(v.state); err != nil {
+		if err := v.record.read(r); err != nil {
+			return err
+		}
+		if err := v.record.fold(v.state); err != nil {
 			return err
 		}
 		if p.From.IsZero() {
 			p.From = v.state.Time
 		}
 		p.Until = v.state.Time
-		p.Events += len(i.record.Events)
+		p.Events += len(v.record.Events)
 	}
-	p.Position, p.Chain = i.raw.Position, i.raw.Chain
-	p.Bytes += int64(i.raw.Bytes)
+	p.Position, p.Chain = r.Position, r.Chain
+	p.Bytes += int64(r.Bytes)
 	return nil
 }
 
