@@ -13,9 +13,16 @@ import (
 
 const (
 	// A pull asks for this much, so that a replay is not slowed by round trips.
-	pullBytes    = 16 << 20
-	pullMessages = 4096
-	pullExpiry   = 30 * time.Second
+	pullBytes = 16 << 20
+	// There are none to a server in this process: what it is asked for is little
+	// enough to be in the processor's cache still when it is looked at.
+	nearBytes = 2 << 20
+	// No pull has so many records: its bytes are to end it. One that ends with its
+	// messages overlaps with the next, and nats.go has no room for all of both and
+	// for what the server says of the end: from a slow reader, it drops the last.
+	pullMessages = 32 << 10
+
+	pullExpiry = 30 * time.Second
 	// Twice this without a sign of the consumer, and it is made anew.
 	heartbeat = time.Second
 	// The server removes a consumer that nobody pulls from.
@@ -41,12 +48,15 @@ func (j *Journal) open(ctx context.Context, first, last events.Position, at plac
 	if err != nil {
 		return nil, err
 	}
-	pull := pullMessages
+	pull, size := pullMessages, pullBytes
 	if last > 0 { // what is not wanted need not come
 		pull = int(min(pullMessages, last-first+1))
 	}
+	if j.cfg.Conn.Opts.InProcessServer != nil {
+		size = max(nearBytes, 2*j.maxPayload) // a message larger than a pull never comes
+	}
 	messages, err := consumer.Messages(
-		jetstream.PullMaxMessagesWithBytesLimit(pull, pullBytes),
+		jetstream.PullMaxMessagesWithBytesLimit(pull, size),
 		jetstream.PullExpiry(pullExpiry),
 		jetstream.PullHeartbeat(heartbeat),
 	)
