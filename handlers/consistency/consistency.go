@@ -6,7 +6,9 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -33,6 +35,13 @@ type Follower interface {
 // errLost is a token of a log that does not exist any more: what it stands for
 // may never have happened.
 var errLost = oauth.Invalid("The Consistency-Token is from before the log was restored from a backup; read again without it")
+
+// errBehind is a write that this replica has not seen in time. It may be on its
+// way, and another replica may show it.
+var errBehind = &oauth.Error{
+	Status: http.StatusServiceUnavailable, Code: oauth.CodeUnavailable,
+	Message: "This replica does not show the write that the Consistency-Token names yet; retry", RetryAfter: 1,
+}
 
 // followerKey is where a request's context has the Follower, if the log was
 // ever restored.
@@ -95,7 +104,11 @@ func wait(ctx context.Context, f Follower, tokens []string) error {
 	if latest == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return f.WaitFor(ctx, latest)
+	err := f.WaitFor(soon, latest)
+	if soon.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return errBehind
+	}
+	return err
 }
