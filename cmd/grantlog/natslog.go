@@ -45,6 +45,10 @@ var routine = []string{
 	"Recovering stream state from index errored",
 }
 
+// unreached is in the error of a member that another one does not answer, as
+// none does that has not started yet. What that leads to, grantlog says itself.
+const unreached = "trying to connect to route"
+
 func (l *natsLogger) Noticef(format string, v ...any) { l.log.Debug(natsText(format, v)) }
 func (l *natsLogger) Debugf(format string, v ...any)  { l.log.Debug(natsText(format, v)) }
 func (l *natsLogger) Tracef(format string, v ...any)  { l.log.Debug(natsText(format, v)) }
@@ -62,8 +66,11 @@ func (l *natsLogger) Errorf(format string, v ...any) {
 	level, text := slog.LevelError, natsText(format, v)
 	last := strings.TrimPrefix(text, natsSays)
 	l.last.Store(&last)
-	if l.aside || l.echo(text, time.Now()) {
+	switch {
+	case l.aside || l.echo(text, time.Now()):
 		level = slog.LevelDebug
+	case strings.Contains(text, unreached):
+		level = slog.LevelWarn
 	}
 	l.log.Log(context.Background(), level, text)
 	if speaksOfSpace(text) {

@@ -16,7 +16,9 @@ func TestNATSLogIsQuiet(t *testing.T) {
 	l.Warnf("%s", "Waiting for routing to be established...")
 	l.Warnf("a disk is slow")
 	l.Errorf("no route to %s", "10.0.0.2")
-	want := `level=WARN msg="nats: a disk is slow"` + "\n" + `level=ERROR msg="nats: no route to 10.0.0.2"` + "\n"
+	l.Errorf("Error trying to connect to route (attempt %d): refused", 1)
+	want := `level=WARN msg="nats: a disk is slow"` + "\n" + `level=ERROR msg="nats: no route to 10.0.0.2"` + "\n" +
+		`level=WARN msg="nats: Error trying to connect to route (attempt 1): refused"` + "\n"
 	var got strings.Builder
 	for line := range strings.Lines(out.String()) {
 		_, line, _ = strings.Cut(line, " ") // without its time
