@@ -62,7 +62,7 @@ func (c *archiveCmd) Run(ctx context.Context, p process) error {
 // roomError says of an error of an embedded log that its disk is full, if it is:
 // all that NATS says is that it did not answer.
 func (c *archiveCmd) roomError(err error) error {
-	if err == nil || c.Log.Data == "" || hasRoom(c.Log.Data) {
+	if err == nil || c.Log.live() || !holdsLog(c.Log.Data) || hasRoom(c.Log.Data) {
 		return err
 	}
 	return fmt.Errorf("%w; the disk of %s is full: make room, and try again", err, c.Log.Data)

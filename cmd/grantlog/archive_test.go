@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -152,5 +153,20 @@ func TestArchivedLogWithoutItsBase(t *testing.T) {
 	s.answers("verify")
 	if got := s.hashAt("15"); got != want {
 		t.Errorf("the state is another one: %s", got)
+	}
+}
+
+// What fails where there is no disk of a log has nothing to do with its room.
+func TestRoomIsThatOfALogAtRest(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "none")
+	for name, place := range map[string]placeSettings{
+		"no log":  {logSettings: logSettings{Data: missing}},
+		"NATS":    {logSettings: logSettings{Data: missing, NATS: natsURLs{"nats://127.0.0.1:1"}}},
+		"cluster": {logSettings: logSettings{Data: missing}, Cluster: clusterPlace{"c", routeURLs{"nats://127.0.0.1:1"}}},
+	} {
+		failed := errors.New("failed")
+		if got := (&archiveCmd{Log: place}).roomError(failed); got != failed {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

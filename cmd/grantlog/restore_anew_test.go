@@ -37,6 +37,7 @@ func TestRestorationIsBegunAnew(t *testing.T) {
 	onNATS := []string{"--nats", elsewhere.URL(), "--master-key-file", filepath.Join(s.data, "master.key")}
 	beside := &scenario{t: t, data: t.TempDir()}
 	beside.refuses(exitUsage, "--anew", append([]string{"restore", file}, onNATS...)...)
+	beside.refuses(exitAbsent, "--anew", append([]string{"verify"}, onNATS...)...)
 	beside.refuses(exitFailed, "--anew", append([]string{"backup", filepath.Join(t.TempDir(), "x")}, onNATS...)...)
 	beside.answers(append([]string{"restore", "--anew", file}, onNATS...)...)
 	beside.answers(append([]string{"verify"}, onNATS...)...)

@@ -34,7 +34,7 @@ type verifyCmd struct {
 func (*verifyCmd) Help() string {
 	return `It reads and changes nothing but the file of --save.
 
-Exit codes: 0 the log is whole, and what was kept still holds; 1 it is not, and the first bad position is named; 2 a bad command line, no log there, a file that is no checkpoint; 3 nothing was proved: the log is in use or out of reach.`
+Exit codes: 0 the log is whole, and what was kept still holds; 1 it is not, and the first bad position is named; 2 a bad command line, no log there, a file that is no checkpoint; 3 nothing was proved: the log is in use, out of reach, or archived or restored just now.`
 }
 
 // evidence is a log with all that it can be verified against.

@@ -26,6 +26,7 @@ func unproved(err error) error {
 	var unknown *events.UnknownTypeError
 	switch {
 	case errors.As(err, &inUse), errors.As(err, &unknown), errors.Is(err, journal.ErrUnavailable), errors.Is(err, errServer), errors.Is(err, errNotJoined),
+		errors.Is(err, journal.ErrArchiving), errors.Is(err, journal.ErrRestoring),
 		errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.Canceled):
 		return &unprovedError{err}
 	}
