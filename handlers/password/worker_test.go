@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/argon2"
@@ -23,7 +24,18 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(patient{m})
+}
+
+// patient waits for what tests let go: goleak looks for less than half a second,
+// and the end of a worker takes as long as that of a process does.
+type patient struct{ *testing.M }
+
+func (p patient) Run() int {
+	code := p.M.Run()
+	for end := time.Now().Add(2 * workerTimeout); goleak.Find() != nil && time.Now().Before(end); {
+	}
+	return code
 }
 
 func withWorkers(t *testing.T, slots int, command ...string) (*Hasher, *bytes.Buffer) {
