@@ -20,7 +20,7 @@ type benchCmd struct {
 	Duration        time.Duration `argv:"" default:"5s" placeholder:"TIME" help:"Longest time of one server in a round. (default 5s)"`
 	Rounds          int           `argv:"" default:"5" placeholder:"N" help:"Rounds that count, after one that warms up. (default 5)"`
 	Tokens          int           `argv:"" default:"10000" placeholder:"N" help:"Different tokens to introspect. (default 10000)"`
-	Issuances       int           `argv:"" default:"1000000" placeholder:"N" help:"Issuances of the workloads replay, asof and heap. (default 1000000)"`
+	Issuances       int           `argv:"" default:"1000000" placeholder:"N" help:"Issuances of the workloads replay, verify, asof and heap, and records of proof. (default 1000000)"`
 	Authentications int           `argv:"" default:"10000" placeholder:"N" help:"Third-party tokens of the workload refresh. (default 10000)"`
 	Dir             string        `argv:"" type:"path" placeholder:"DIR" help:"Where the temporary data goes: a disk, or syncing costs nothing. (default the system's temporary directory)"`
 	JSON            bool          `argv:"" name:"json" help:"Print JSON."`

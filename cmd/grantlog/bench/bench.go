@@ -39,7 +39,7 @@ type Config struct {
 	Duration    time.Duration // and at most for so long
 	Rounds      int           // counted ones; one more before them warms up
 	Tokens      int           // different tokens that are introspected
-	Issuances   int           // tokens of the workloads replay, asof and heap
+	Issuances   int           // tokens of the workloads replay, verify, asof and heap; records of proof
 	// Authentications are third-party tokens of the workload refresh.
 	Authentications int
 	JSON            bool   // one JSON document instead of a table
@@ -69,6 +69,8 @@ var workloads = []workload{
 	{"refresh", keepFresh},
 	{"start", startEmpty},
 	{"replay", replayLog},
+	{"verify", verifyLog},
+	{"proof", proveRecords},
 	{"asof", introspectPast},
 	{"heap", holdTokens},
 }

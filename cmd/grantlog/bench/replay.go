@@ -26,16 +26,11 @@ const appenders = 512
 // replayLog: a log of issuances from the disk into a state, and what of that
 // time the mere reading takes.
 func replayLog(ctx context.Context, r *run) (result, error) {
-	dir, err := r.dataDir()
+	l, err := r.writtenLog(ctx)
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(dir)
-	l := &logOnDisk{run: r, dir: dir, key: make([]byte, 32)}
-	rand.Read(l.key)
-	if err := l.open(ctx, l.build); err != nil {
-		return result{}, err
-	}
+	defer os.RemoveAll(l.dir)
 	var raw, checked, folded []cost
 	for round := range r.Rounds {
 		for _, step := range []struct {
@@ -72,6 +67,20 @@ type logOnDisk struct {
 	last  events.Position
 	pages int64
 	bytes int64
+}
+
+// writtenLog writes a log of issuances. Whoever calls removes its directory.
+func (r *run) writtenLog(ctx context.Context) (*logOnDisk, error) {
+	dir, err := r.dataDir()
+	if err != nil {
+		return nil, err
+	}
+	l := &logOnDisk{run: r, dir: dir, key: make([]byte, 32)}
+	rand.Read(l.key)
+	if err := l.open(ctx, l.build); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return l, nil
 }
 
 // open starts a server and a journal on the log for as long as use runs.
@@ -122,7 +131,7 @@ func (l *logOnDisk) time(ctx context.Context, read func(context.Context, *nats.C
 
 // build writes the log as a busy server does: many callers, one issuance each.
 func (l *logOnDisk) build(ctx context.Context, _ *nats.Conn, j *journal.Journal) error {
-	l.progress("replay: writing %d issuances", l.Issuances)
+	l.progress("writing %d issuances", l.Issuances)
 	subject := events.ApplicationSubject(organization, applicationID)
 	if _, err := j.Append(ctx, subject, envelope(time.Now(), application())); err != nil {
 		return err

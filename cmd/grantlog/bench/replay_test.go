@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -9,13 +10,17 @@ import (
 	"github.com/grantlog/grantlog/events/journal/journaltest"
 )
 
-func TestReplayLog(t *testing.T) {
+func TestReplayLog(t *testing.T) { wantFigures(t, replayLog) }
+
+// wantFigures runs a workload of single figures, each of which is above zero.
+func wantFigures(t *testing.T, workload func(context.Context, *run) (result, error)) {
+	t.Helper()
 	r := newRun(t)
 	r.StartNATS = func(dir string) (*nats.Conn, func(), error) {
 		env := journaltest.New(t, journaltest.StoreDir(dir))
 		return env.Conn, env.Stop, nil
 	}
-	got, err := replayLog(t.Context(), r)
+	got, err := workload(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
