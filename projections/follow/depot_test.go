@@ -2,6 +2,7 @@ package follow_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -61,12 +62,21 @@ func bucket(t testing.TB, env *journaltest.Env) jetstream.ObjectStore {
 	return b
 }
 
+// stored lists what the depot has. A list of nats.go waits for records that are
+// removed while it is made, and for ever: then it is made anew.
 func stored(t testing.TB, env *journaltest.Env) (names []string) {
 	t.Helper()
-	all, err := bucket(t, env).List(t.Context())
-	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
-		t.Fatal(err)
-	}
+	var all []*jetstream.ObjectInfo
+	eventually(t, "what is stored is listed", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), patience/10)
+		defer cancel()
+		var err error
+		all, err = bucket(t, env).List(ctx)
+		if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		return !errors.Is(err, context.DeadlineExceeded)
+	})
 	for _, info := range all {
 		names = append(names, info.Name)
 	}
