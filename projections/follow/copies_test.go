@@ -26,8 +26,11 @@ func TestReturnsWithTheFirstWholeCopy(t *testing.T) {
 	r.connected()
 	r.config.Single = false
 	f := r.begin()
-	eventually(t, "the damage is noticed", func() bool { return errors.Is(f.Fresh(), follow.ErrDamaged) })
-	if f.Position() != damaged-1 || knows(f, "o4") {
+	// A copy that was not complete yet may have been noticed before.
+	eventually(t, "the damage is noticed", func() bool {
+		return errors.Is(f.Fresh(), follow.ErrDamaged) && f.Position() == damaged-1
+	})
+	if knows(f, "o4") {
 		t.Errorf("went on to %d", f.Position())
 	}
 	eventually(t, "position and server are told", func() bool {

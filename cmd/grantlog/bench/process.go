@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -126,13 +127,23 @@ func (p *process) lastWords() string {
 	return string(bytes.Join(lines[max(0, len(lines)-3):], []byte("; ")))
 }
 
-// freeAddress finds a loopback port that nobody listens on.
+// ports counts the addresses that were given out. They are below the range that
+// systems take clients' ports from: one of that range may be a connection's by
+// the time that a server starts.
+var ports atomic.Uint32
+
+// freeAddress finds a loopback port that nobody listens on, another one with
+// each call.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12_000+(uint32(os.Getpid())*61+ports.Add(1))%8000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 // cleanEnvironment leaves out the settings of a server that runs here: one of
