@@ -98,6 +98,7 @@ func TestKeyOfAnotherRequest(t *testing.T) {
 	app := one.create(admin, object{"name": "Rotated"})
 	one.post(admin, collection, object{"name": "Once"}, "k").is(http.StatusCreated)
 	last := one.Last()
+	other.Sync() // or it may not know the token yet
 	for _, r := range []*replica{one, other} {
 		r.post(admin, collection, object{"name": "Twice"}, "k").is(http.StatusUnprocessableEntity)
 		r.post(admin, collection+"?organization=acme", object{"name": "Once"}, "k").is(http.StatusUnprocessableEntity)

@@ -40,6 +40,9 @@ func TestServicesComeAgain(t *testing.T) {
 	env := journaltest.New(t)
 	replicas := []*replica{newReplica(t, env), newReplica(t, env)}
 	token := replicas[0].manager("acme")
+	if err := replicas[1].CatchUp(t.Context()); err != nil { // or it may not know the token yet
+		t.Fatal(err)
+	}
 	body := settings("")
 	delete(body, "uuid")
 	const chosen = "00000000-0000-4000-8000-000000000001"
